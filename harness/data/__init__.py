@@ -1,0 +1,7 @@
+"""Domains: embedded digits, image folders, and what of them may be seen by whom."""
+
+from harness.data.augmentation import augment
+from harness.data.digits import load_digits
+from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
+
+__all__ = ["DataError", "Domains", "LabelledImages", "Preprocessing", "TargetLabels", "augment", "load_digits"]

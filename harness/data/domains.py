@@ -1,0 +1,131 @@
+"""What adaptation, scoring and export may see of the two domains, and - apart from it - what only the report may."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
+
+
+class DataError(Exception):
+    """Input data cannot be used; the message is one sentence that names the file or folder."""
+
+
+class Preprocessing(BaseModel):
+    """How a raw image becomes the network's input: all that a user of an exported ONNX file needs to know.
+
+    Raw values in [0, value_scale] are resized to `size` (height, width), divided by `value_scale`, then normalised per
+    channel as (x - mean) / std. `resize` says how: "stretch" resizes straight to `size`; "shorter-side-then-crop"
+    resizes the shorter side to `shorter_side` pixels, keeping the aspect, and cuts `size` out of the centre.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[int, int]
+    channels: Literal[1, 3]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    value_scale: float = Field(default=255.0, gt=0)
+    resize: Literal["stretch", "shorter-side-then-crop"] = "stretch"
+    shorter_side: int | None = Field(default=None, ge=1)
+    interpolation: Literal["bilinear"] = "bilinear"
+    antialias: bool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Preprocessing:
+        if min(self.size) < 1:
+            raise ValueError(f"size must be positive, not {self.size}")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std need {self.channels} value(s) each")
+        if min(self.std) <= 0:
+            raise ValueError("std must be positive")
+        if (self.resize == "shorter-side-then-crop") != (self.shorter_side is not None):
+            raise ValueError("shorter_side belongs to resize='shorter-side-then-crop', and only there")
+        if self.shorter_side is not None and self.shorter_side < max(self.size):
+            raise ValueError(f"shorter_side {self.shorter_side} is smaller than the crop {self.size}")
+        return self
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Resized raw images [N, C, H, W] with values in [0, value_scale] to float32 network inputs."""
+        shape = (1, self.channels, 1, 1)
+        mean, std = torch.tensor(self.mean).view(shape), torch.tensor(self.std).view(shape)
+        return (images.float() / self.value_scale - mean) / std
+
+    def to_json(self) -> str:
+        """This preprocessing as a JSON object."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Preprocessing:
+        """The inverse of `to_json`; raises DataError where the text does not describe a preprocessing."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the object"
+            raise DataError(f"Invalid preprocessing description: {where}: {first['msg']}.") from None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Network inputs [N, C, H, W] float32 and their class indices [N] int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"{len(self.images)} images but {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Domains:
+    """The labelled source and the *unlabelled* target. No target label and no held-out target image is in here."""
+
+    name: str
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    source: LabelledImages
+    source_check: LabelledImages
+    target: Tensor
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything above: equal digests mean equal names, preprocessing, images and labels."""
+        digest = hashlib.sha256()
+        for part in self._parts():
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+        return digest.hexdigest()
+
+    def _parts(self) -> Iterator[bytes]:
+        yield self.name.encode()
+        yield from (name.encode() for name in self.classes)
+        yield self.preprocessing.to_json().encode()
+        arrays = (
+            self.source.images,
+            self.source.labels,
+            self.source_check.images,
+            self.source_check.labels,
+            self.target,
+        )
+        for array in arrays:
+            yield repr((tuple(array.shape), str(array.dtype))).encode()
+            yield memoryview(array.contiguous().numpy()).cast("B")
+
+
+@dataclass(frozen=True, eq=False)
+class TargetLabels:
+    """Held-out target images [N, C, H, W] with their labels [N]. Made beside `Domains`; the report alone gets it."""
+
+    images: Tensor = field(repr=False)
+    labels: Tensor = field(repr=False)
