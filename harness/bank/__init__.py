@@ -1,0 +1,27 @@
+"""Model bank: slimmable layers and backbones, heads, batch-norm re-estimation, cutting subnets, save and load."""
+
+from harness.bank.heads import Head, Heads, Outputs
+from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
+from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
+from harness.bank.resnet import CONFIGS
+from harness.bank.storage import load_bank, save_bank
+
+MODELS = tuple(CONFIGS)
+
+__all__ = [
+    "MODELS",
+    "BankError",
+    "BankSpec",
+    "Head",
+    "Heads",
+    "ModelBank",
+    "Normalisation",
+    "Outputs",
+    "SlimmableBatchNorm2d",
+    "SlimmableConv2d",
+    "SlimmableLinear",
+    "Statistics",
+    "create_bank",
+    "load_bank",
+    "save_bank",
+]

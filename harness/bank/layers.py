@@ -1,0 +1,101 @@
+"""Slimmable layers: the weights of a full layer, of which any leading part can run.
+
+The number of inputs is read off the arriving tensor, so only outputs need to be named. Each layer can `cut` the part
+that runs out of itself as an ordinary PyTorch layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: Batch-norm layer name -> (mean, biased variance) of one subnet, each of shape [channels].
+Statistics = dict[str, tuple[Tensor, Tensor]]
+
+
+@dataclass
+class Normalisation:
+    """Which mean and variance the batch-norm layers use in one forward pass.
+
+    `given` None means those of the batch itself (METHOD section 4: training, re-estimation, one-pass scoring);
+    `recorded`, where present, is filled with them on the way.
+    """
+
+    given: Statistics | None = None
+    recorded: Statistics | None = None
+
+
+class SlimmableConv2d(nn.Conv2d):
+    """A convolution without bias that runs its first `out_channels` filters over the channels that arrive."""
+
+    def forward(self, input: Tensor, out_channels: int | None = None) -> Tensor:
+        """Map [N, c_in, H, W] to [N, out_channels, H', W'] with `weight[:out_channels, :c_in]`."""
+        return F.conv2d(input, self.weight[:out_channels, : input.shape[1]], None, self.stride, self.padding)
+
+    def cut(self, in_channels: int, out_channels: int) -> nn.Conv2d:
+        """Return the running part as an ordinary convolution with weights of its own."""
+        weight = self.weight.detach()[:out_channels, :in_channels].clone()
+        kernel, stride, padding = (_pair(value) for value in (self.kernel_size, self.stride, self.padding))
+        plain = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=False, device="meta")
+        plain.weight = nn.Parameter(weight)
+        return plain
+
+
+class SlimmableBatchNorm2d(nn.BatchNorm2d):
+    """Batch-norm over the channels that arrive; its running buffers belong to the full-width subnet alone.
+
+    `name` is the layer's key in `Statistics`; the backbone sets it.
+    """
+
+    name: str = ""
+
+    def forward(self, input: Tensor, normalisation: Normalisation | None = None) -> Tensor:
+        """Normalise [N, c, H, W] with given statistics, or else with the batch's own."""
+        normalisation = normalisation or Normalisation()
+        channels = input.shape[1]
+        weight, bias = self.weight[:channels], self.bias[:channels]
+        if normalisation.given is not None:
+            mean, variance = normalisation.given[self.name]
+            return F.batch_norm(input, mean, variance, weight, bias, False, 0.0, self.eps)
+        if normalisation.recorded is not None:
+            variance, mean = torch.var_mean(input.detach(), dim=(0, 2, 3), correction=0)
+            normalisation.recorded[self.name] = (mean, variance)
+        return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
+
+    def cut(self, channels: int, statistics: Statistics) -> nn.BatchNorm2d:
+        """Return the running part as an ordinary batch-norm that holds the subnet's own statistics."""
+        plain = nn.BatchNorm2d(channels, eps=self.eps)
+        mean, variance = statistics[self.name]
+        plain.load_state_dict(
+            {
+                "weight": self.weight.detach()[:channels],
+                "bias": self.bias.detach()[:channels],
+                "running_mean": mean,
+                "running_var": variance,
+                "num_batches_tracked": torch.tensor(0),
+            }
+        )
+        return plain
+
+
+class SlimmableLinear(nn.Linear):
+    """A classifier head: as many inputs as arrive, always all outputs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [N, f] to [N, classes] with `weight[:, :f]`."""
+        return F.linear(input, self.weight[:, : input.shape[1]], self.bias)
+
+    def cut(self, in_features: int) -> nn.Linear:
+        """Return the running part as an ordinary linear layer."""
+        plain = nn.Linear(in_features, self.out_features, device="meta")
+        plain.weight = nn.Parameter(self.weight.detach()[:, :in_features].clone())
+        plain.bias = nn.Parameter(self.bias.detach().clone())
+        return plain
+
+
+def _pair(value: str | tuple[int, ...]) -> tuple[int, int]:
+    height, width = value
+    return int(height), int(width)

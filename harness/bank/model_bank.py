@@ -1,0 +1,130 @@
+"""The model bank: one set of shared weights out of which every subnet is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from harness.bank.heads import Head, Heads, Outputs
+from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, Statistics
+from harness.bank.resnet import CONFIGS, SlimmableResNet, space_of
+from harness.space import Architecture
+
+
+class BankError(ValueError):
+    """A model bank that cannot be made or read; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class BankSpec:
+    """What a bank is besides its weights.
+
+    `input_shape` is (channels, height, width); `head` is the one that is deployed, scored and exported.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    head: Head = "adapted"
+
+
+class ModelBank(nn.Module):
+    """A slimmable backbone with three heads."""
+
+    def __init__(self, spec: BankSpec) -> None:
+        super().__init__()
+        if spec.model not in CONFIGS:
+            raise BankError(f"unknown model {spec.model!r}; known: {', '.join(CONFIGS)}")
+        if len(spec.classes) < 2:
+            raise BankError(f"a model bank needs at least two classes, got {len(spec.classes)}")
+        self.spec = spec
+        config = CONFIGS[spec.model]
+        self.space = space_of(config)
+        self.backbone = SlimmableResNet(config, spec.input_shape[0])
+        self.heads = Heads(self.backbone.out_features, len(spec.classes))
+
+    def features(self, images: Tensor, arch: Architecture, normalisation: Normalisation | None = None) -> Tensor:
+        """Map images [N, C, H, W] to the subnet's pooled features [N, f]."""
+        features: Tensor = self.backbone(images, arch, normalisation or Normalisation())
+        return features
+
+    def forward(self, images: Tensor, arch: Architecture, statistics: Statistics | None = None) -> Outputs:
+        """Return the logits of all heads; batch-norm uses `statistics`, or the batch's own where there are none."""
+        outputs: Outputs = self.heads(self.features(images, arch, Normalisation(given=statistics)))
+        return outputs
+
+    def logits(self, images: Tensor, arch: Architecture, statistics: Statistics | None = None) -> Tensor:
+        """Return the logits [N, classes] of the head that is deployed."""
+        logits: Tensor = getattr(self(images, arch, statistics), self.spec.head)
+        return logits
+
+    @torch.no_grad()
+    def reestimate(self, images: Tensor, arch: Architecture) -> Statistics:
+        """Return the subnet's batch-norm statistics on `images` [N, C, H, W].
+
+        Pooled mean and biased variance over all images, layer by layer, as in one large batch (METHOD section 4).
+        """
+        return self.reestimate_and_forward(images, arch)[0]
+
+    @torch.no_grad()
+    def reestimate_and_forward(self, images: Tensor, arch: Architecture) -> tuple[Statistics, Outputs]:
+        """Return `reestimate` and, out of the same pass, the outputs that the subnet then has on `images`."""
+        recorded: Statistics = {}
+        outputs = self.heads(self.features(images, arch, Normalisation(recorded=recorded)))
+        return recorded, outputs
+
+    def cut(self, arch: Architecture, statistics: Statistics) -> nn.Sequential:
+        """Return the subnet as a plain module in evaluation mode, image to logits, that shares nothing with the bank.
+
+        Module names are the same for every architecture.
+        """
+        self.space.validate(arch)
+        modules = self.backbone.cut(arch, statistics)
+        head = self.heads.get_submodule(self.spec.head)
+        modules["classifier"] = head.cut(arch[len(self.backbone.config.planes)])  # type: ignore[operator]
+        return nn.Sequential(modules).eval()
+
+    def stored_statistics(self) -> Statistics:
+        """Return the running statistics in the full-width state dict (those that imported weights came with)."""
+        return {
+            m.name: (m.running_mean, m.running_var)
+            for m in self.backbone.modules()
+            if isinstance(m, SlimmableBatchNorm2d) and m.running_mean is not None and m.running_var is not None
+        }
+
+    def torchvision_state_dict(self) -> dict[str, Tensor]:
+        """Return the full-width weights under torchvision's names; `fc` is the deployed head."""
+        head = self.heads.get_submodule(self.spec.head).state_dict()
+        return {**self.backbone.state_dict(), **{f"fc.{name}": value for name, value in head.items()}}
+
+    def load_torchvision(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Take over a torchvision ResNet's weights; `fc` goes to all heads where its number of classes fits.
+
+        Raises BankError if names or shapes do not map one to one.
+        """
+        weights = dict(state_dict)
+        fc = {name: weights.pop(f"fc.{name}") for name in ("weight", "bias") if f"fc.{name}" in weights}
+        try:
+            self.backbone.load_state_dict(weights)
+        except RuntimeError as error:
+            raise BankError(f"these weights are not torchvision's {self.spec.model}: {error}") from error
+        if fc and len(fc["weight"]) == len(self.spec.classes):
+            for head in self.heads.children():
+                head.load_state_dict(fc)
+
+
+def create_bank(
+    model: str,
+    classes: Sequence[str],
+    input_shape: tuple[int, int, int],
+    *,
+    seed: int = 0,
+    head: Head = "adapted",
+) -> ModelBank:
+    """Return a freshly initialised bank: same seed, same weights; the global random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ModelBank(BankSpec(model, tuple(classes), input_shape, head))

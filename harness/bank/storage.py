@@ -1,0 +1,76 @@
+"""Save and load a bank: weights.safetensors and bank.json, never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from harness.bank.heads import Head
+from harness.bank.model_bank import BankError, BankSpec, ModelBank
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "bank.json"
+
+
+class BankFile(BaseModel):
+    """The contents of bank.json. `about` is free for the caller: preprocessing, method, seed, provenance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    model: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    head: Head
+    about: dict[str, Any]
+
+
+def save_bank(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
+    """Write the bank into `folder`; each file appears whole or not at all, the description last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = bank.spec
+    description = BankFile(
+        model=spec.model, classes=spec.classes, input_shape=spec.input_shape, head=spec.head, about=about
+    )
+    partial = folder / f"{WEIGHTS}.partial"
+    save_file({name: value.contiguous() for name, value in bank.state_dict().items()}, partial)
+    _publish(partial, folder / WEIGHTS)
+    partial = folder / f"{DESCRIPTION}.partial"
+    partial.write_text(json.dumps(description.model_dump(), indent=2) + "\n", encoding="utf-8")
+    _publish(partial, folder / DESCRIPTION)
+
+
+def load_bank(folder: Path) -> tuple[ModelBank, dict[str, Any]]:
+    """Return the bank in `folder` and what it says `about` itself; BankError says what is wrong in one sentence."""
+    try:
+        description = BankFile.model_validate_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        weights = load_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise BankError(
+            f"there is no model bank in {folder}: {Path(error.filename or WEIGHTS).name} is missing"
+        ) from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {_first_line(error)}") from error
+    except SafetensorError as error:
+        raise BankError(f"{folder / WEIGHTS} is not a weights file: {_first_line(error)}") from error
+    bank = ModelBank(BankSpec(description.model, description.classes, description.input_shape, description.head))
+    try:
+        bank.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BankError(f"the weights in {folder} do not fit {description.model}: {_first_line(error)}") from error
+    return bank, description.about
+
+
+def _publish(partial: Path, final: Path) -> None:
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(final)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
