@@ -97,5 +97,6 @@ class SlimmableLinear(nn.Linear):
 
 
 def _pair(value: str | tuple[int, ...]) -> tuple[int, int]:
+    assert not isinstance(value, str), "slimmable convolutions pad by numbers"
     height, width = value
     return int(height), int(width)

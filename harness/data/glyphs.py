@@ -1,4 +1,4 @@
-"""Digit shapes from the fonts that matplotlib ships: which fonts, which characters, and the shapes as distance fields."""
+"""Digit shapes from the fonts that matplotlib ships, as distance fields."""
 
 from __future__ import annotations
 
@@ -135,8 +135,9 @@ def _removable(thin: Mask, first: bool) -> Mask:
         neighbours += here
         crossings += ~here & following
     north, east, south, west = p[0], p[2], p[4], p[6]
-    free = (
-        ~(north & east & south) & ~(east & south & west) if first else ~(north & east & west) & ~(north & south & west)
-    )
+    if first:
+        free = ~(north & east & south) & ~(east & south & west)
+    else:
+        free = ~(north & east & west) & ~(north & south & west)
     result: Mask = thin & (neighbours >= 2) & (neighbours <= 6) & (crossings == 1) & free
     return result
