@@ -1,0 +1,160 @@
+"""The closing table: for every budget, what was chosen and what it costs and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.rows import Row
+from harness.report.words import (
+    TimeUnit,
+    configuration,
+    count,
+    digits,
+    flags,
+    interval,
+    loosest_first,
+    percent,
+    shared_configuration,
+    time_unit,
+)
+
+_COLOURS = {
+    "yes": "green",
+    "borderline": "yellow",
+    "no": "red",
+    "noisy": "yellow",
+    "throttled": "yellow",
+    "failed": "red",
+}
+_UNKNOWN = "–"
+_LUXURIES = ("widths", "of full", "with bank")
+"""Details that a narrow terminal does without, the first dropped first."""
+
+Lines = list[tuple[str, str]]
+"""A cell: the figure and what stands beneath it, each with its style."""
+
+
+class _Column(NamedTuple):
+    heading: str
+    detail: str
+    cell: Callable[[Row], Lines]
+    right: bool = True
+
+
+def closing_tables(rows: Sequence[Row], *, width: int = 100) -> list[Table]:
+    """Return one table per device with a line for every budget; ``width``: characters there are.
+
+    A budget that several rows answer (say in two precisions) has several lines. Target accuracy is a column where any
+    row has it. Why a row is not ok stands under its table.
+    """
+    chosen = [row for row in rows if row.selected == "yes"]
+    devices = dict.fromkeys(row.device for row in chosen)
+    return [_fitting([row for row in chosen if row.device == device], width) for device in devices]
+
+
+def _fitting(rows: Sequence[Row], width: int) -> Table:
+    """Return the richest table that ``width`` holds, or the leanest there is."""
+    measure = Console(width=10_000).measure
+    tables = [_table(rows, frozenset(_LUXURIES[:dropped])) for dropped in range(len(_LUXURIES) + 1)]
+    return next((table for table in tables if measure(table).maximum <= width), tables[-1])
+
+
+def _table(rows: Sequence[Row], without: frozenset[str]) -> Table:
+    shared = shared_configuration(rows)
+    table = Table(
+        title=Text.assemble((rows[0].device, "bold"), *(f" · {text}" for text in shared)),
+        caption=_reasons(rows),
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        title_style="",
+        caption_style="",
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    shown = _columns(rows, shared, without)
+    for column in shown:
+        lines = [(column.heading, ""), (column.detail, "dim")]
+        table.add_column(_stacked(lines), justify="right" if column.right else "left", no_wrap=True)
+    for budget in loosest_first({budget for row in rows for budget in row.budgets}):
+        for row in (row for row in rows if budget in row.budgets):
+            first, *others = (_stacked(column.cell(row)) for column in shown)
+            table.add_row(Text.assemble((budget, "bold"), first), *others)
+    return table
+
+
+def _columns(rows: Sequence[Row], shared: Sequence[str], without: frozenset[str]) -> list[_Column]:
+    def own_configuration(row: Row) -> Lines:
+        return [("", ""), (" ".join(text for text in configuration(row).values() if text not in shared), "dim")]
+
+    def subnet(row: Row) -> Lines:
+        return [(row.arch_id, ""), (row.widths if "widths" not in without else "", "dim")]
+
+    latencies = [row.host_p50_ms or row.predicted_ms for row in rows if row.status != "failed"]
+    unit = time_unit(value for value in latencies if value)
+    candidates = [
+        _Column("Budget", "", own_configuration, right=False),
+        _Column("Subnet", "widths" if "widths" not in without else "", subnet, right=False),
+        _Column("Multiply-adds", "FLOPs", lambda row: [(count(row.macs), ""), (count(row.flops), "dim")]),
+        _Column("Compute", "of full", _compute),
+        _Column(f"p50, {unit.name}", "95% CI", lambda row: _latency(row, unit)),
+        _Column("UPEM", "", lambda row: [(_UNKNOWN if row.upem is None else f"{row.upem:.4f}", "")]),
+        _Column(
+            "Agreement", "with bank", lambda row: [(_UNKNOWN if row.agreement is None else percent(row.agreement), "")]
+        ),
+        *([_Column("Accuracy", "95% CI", _accuracy)] if any(row.target_accuracy is not None for row in rows) else []),
+        _Column("Within", "budget", _verdict, right=False),
+    ]
+    return [column for column in candidates if column.detail == "widths" or column.detail not in without]
+
+
+def _compute(row: Row) -> Lines:
+    return [(percent(row.compute_fraction), ""), (f"1/{digits(1 / row.compute_fraction, 2)}", "dim")]
+
+
+def _latency(row: Row, unit: TimeUnit) -> Lines:
+    if row.host_p50_ms is not None:
+        ends = ""
+        if row.host_ci_low_ms is not None and row.host_ci_high_ms is not None:
+            ends = interval(row.host_ci_low_ms * unit.per_ms, row.host_ci_high_ms * unit.per_ms)
+        return [(digits(row.host_p50_ms * unit.per_ms), ""), (ends, "dim")]
+    if row.predicted_ms is not None and row.status != "failed":
+        return [(f"~{digits(row.predicted_ms * unit.per_ms)}", "dim"), (row.cost_source or "predicted", "dim")]
+    return [(_UNKNOWN, "")]
+
+
+def _accuracy(row: Row) -> Lines:
+    if row.target_accuracy is None:
+        return [(_UNKNOWN, "")]
+    ends = ""
+    if row.accuracy_ci_low is not None and row.accuracy_ci_high is not None:
+        ends = f"{100 * row.accuracy_ci_low:.1f}–{100 * row.accuracy_ci_high:.1f}"
+    return [(percent(row.target_accuracy), ""), (ends, "dim")]
+
+
+def _verdict(row: Row) -> Lines:
+    words = [row.within_budget or _UNKNOWN, row.status if row.status != "ok" else ""]
+    return [(word, _COLOURS.get(word, "")) for word in words]
+
+
+def _reasons(rows: Sequence[Row]) -> Text | None:
+    """Say once per row why it is not as it should be."""
+    lines = [
+        f"{', '.join([*loosest_first(row.budgets)])} {', '.join(flags(row))}: {row.reason}"
+        for row in rows
+        if row.reason
+    ]
+    return Text("\n".join(lines)) if lines else None
+
+
+def _stacked(lines: Lines) -> Text:
+    """Join a cell's lines, leaving out an empty last one."""
+    while lines and not lines[-1][0]:
+        lines = lines[:-1]
+    return Text("\n").join(Text(text, style) for text, style in lines)
