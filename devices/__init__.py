@@ -1,0 +1,25 @@
+"""How a measurement reaches a device: profiles, transports, and the agent that runs there."""
+
+from devices.device import Device, connect
+from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError
+from devices.fingerprint import Fingerprint
+from devices.process import AgentProcess, LoadedModel, Visit
+from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+
+__all__ = [
+    "AgentLost",
+    "AgentProcess",
+    "Device",
+    "DeviceBusy",
+    "DeviceError",
+    "DeviceProfile",
+    "EngineFailed",
+    "Fingerprint",
+    "LoadedModel",
+    "ProfileError",
+    "Protocol",
+    "Visit",
+    "connect",
+    "known_profiles",
+    "load_profile",
+]

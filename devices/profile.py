@@ -1,0 +1,154 @@
+"""Device profiles: what a device is called, how it is reached, and how it is measured."""
+
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from devices.errors import ProfileError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Protocol(_Strict):
+    """The parameters of measuring (the rules are in `harness.measuring.protocol`)."""
+
+    warmup_runs: int = Field(default=10, ge=10, le=1000)
+    """Runs of each network, at least, before anything is timed."""
+    warmup_seconds: float = Field(default=1.0, ge=0, le=600)
+    """Seconds of running, at least, per process and over all its networks, before anything is timed."""
+    rounds: int = Field(default=5, ge=5, le=1000)
+    """Rounds of a process, at least."""
+    most_rounds: int = Field(default=20, ge=5, le=1000)
+    """Rounds of a process, at most."""
+    process_seconds: Seconds = 1.0
+    """Rounds beyond the least are added up to this much timed running in a process: short rounds spread over time."""
+    visit_ms: float = Field(default=100.0, gt=0, le=60000)
+    """Timed running of one visit, about."""
+    visit_untimed: int = Field(default=2, ge=0, le=100)
+    """Untimed runs at the start of a visit, because a neighbour has just filled the caches."""
+    least_samples: int = Field(default=5, ge=1, le=1000)
+    """Timed runs of one visit, at least."""
+    most_samples: int = Field(default=30, ge=1, le=1000)
+    """Timed runs of one visit, at most."""
+    processes: int = Field(default=6, ge=6, le=100)
+    """Fresh processes for a finalist, at least."""
+    most_processes: int = Field(default=10, ge=6, le=100)
+    """Fresh processes for a finalist, at most."""
+    half_width: Share = 0.01
+    """Relative half-width of the 95% interval at which a finalist is known well enough."""
+    noisy_above: Share = 0.10
+    """Relative half-width above which a finalist is called noisy."""
+    throttled_below: Share = 0.75
+    """Share of the clock after warm-up below which a process is called throttled."""
+    block_subjects: int = Field(default=64, ge=1, le=1000)
+    """Networks held in memory together, at most."""
+    block_mb: float = Field(default=1024.0, gt=0)
+    """Megabytes of network files held in memory together, at most."""
+    time_limit_s: Seconds = 300.0
+    """Time for one call to explore or to measure finalists."""
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> "Protocol":
+        for least, most in (
+            ("rounds", "most_rounds"),
+            ("least_samples", "most_samples"),
+            ("processes", "most_processes"),
+        ):
+            if getattr(self, least) > getattr(self, most):
+                raise ValueError(f"{least} must not be above {most}")
+        return self
+
+
+class TimeOuts(_Strict):
+    """Seconds after which the workstation stops waiting."""
+
+    start_s: Seconds = 60.0
+    """For a fresh agent to answer its first request (the runtime is imported in it)."""
+    load_s: Seconds = 120.0
+    """For a network to be loaded and run once."""
+    run_s: Seconds = 60.0
+    """For a round or an inference, beyond the time it is expected to take."""
+    silence_s: Seconds = 600.0
+    """For the agent: without a request for so long, it ends itself."""
+
+
+class DeviceProfile(_Strict):
+    """One device, as its TOML file describes it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    transport: Literal["local"]
+    engines: tuple[Literal["onnxruntime"], ...] = Field(min_length=1)
+    """In order of preference."""
+    precisions: tuple[Literal["fp32"], ...] = Field(min_length=1)
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Threads within one operator of the runtime."""
+    protocol: Protocol = Protocol()
+    timeouts: TimeOuts = TimeOuts()
+
+    def override(self, **values: object) -> "DeviceProfile":
+        """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
+        return _validated({**self.model_dump(), **values}, f"the options for device {self.name}")
+
+
+def known_profiles() -> dict[str, Path]:
+    """Return the shipped profiles: name to TOML file."""
+    with resources.as_file(resources.files("profiles")) as folder:
+        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_profile(name_or_path: str | Path) -> DeviceProfile:
+    """Return the shipped profile of that name, or the one in that TOML file; raises `ProfileError`."""
+    known = known_profiles()
+    path = known.get(str(name_or_path), Path(name_or_path))
+    if path.suffix != ".toml":
+        raise ProfileError(
+            f"there is no device profile {str(name_or_path)!r}; there is {', '.join(known)}, or name a .toml file"
+        )
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise ProfileError(f"the device profile {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"the device profile {path} is not valid TOML: {error}") from error
+    return _validated(content, str(path))
+
+
+def _validated(content: dict[str, object], origin: str) -> DeviceProfile:
+    try:
+        return DeviceProfile.model_validate(content)
+    except ValidationError as error:
+        raise ProfileError(f"{origin}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one clause on the first complaint: the key, what is wrong with it, what is allowed."""
+    first = error.errors()[0]
+    location = first["loc"]
+    key = ".".join(str(part) for part in location)
+    if first["type"] == "extra_forbidden":
+        section = _section(location[:-1])
+        return f"unknown key {key!r}; allowed here: {', '.join(section.model_fields)}"
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing"
+    found = f" (found {first['input']!r})" if location else ""
+    return f"{key or 'the profile'}: {first['msg']}{found}".replace("Value error, ", "")
+
+
+def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
+    sections: dict[tuple[int | str, ...], type[BaseModel]] = {("protocol",): Protocol, ("timeouts",): TimeOuts}
+    return sections.get(location, DeviceProfile)
