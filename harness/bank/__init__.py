@@ -5,11 +5,13 @@ from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, SlimmableCo
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.resnet import CONFIGS
 from harness.bank.storage import load_bank, save_bank
+from harness.space import Architecture
 
 MODELS = tuple(CONFIGS)
 
 __all__ = [
     "MODELS",
+    "Architecture",
     "BankError",
     "BankSpec",
     "Head",

@@ -1,0 +1,20 @@
+"""Adaptation: SymNet and SEED losses, the ablation ladder, the training loop, resume, and a label-free health check."""
+
+from harness.adaptation.checkpoint import CheckpointError
+from harness.adaptation.health import Health, check_health, examine
+from harness.adaptation.settings import DEPLOYED_HEAD, METHODS, AdaptationSettings, Confidence, Method
+from harness.adaptation.training import AdaptationDiverged, train
+
+__all__ = [
+    "DEPLOYED_HEAD",
+    "METHODS",
+    "AdaptationDiverged",
+    "AdaptationSettings",
+    "CheckpointError",
+    "Confidence",
+    "Health",
+    "Method",
+    "check_health",
+    "examine",
+    "train",
+]

@@ -1,0 +1,68 @@
+"""Where training stands, on disk: weights, optimiser state and step in one file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from harness.adaptation.settings import AdaptationSettings
+from harness.bank import ModelBank
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be resumed from; the message says why in one sentence."""
+
+
+def save_checkpoint(
+    path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str, step: int
+) -> None:
+    """Write everything that resuming after `step` finished steps needs; all randomness is drawn anew for each step."""
+    tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key, "step": str(step)})
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(
+    path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str
+) -> int:
+    """Restore bank and optimiser and return the number of finished steps; 0 where there is no checkpoint.
+
+    `key` says on what is trained (data and subnets). Raises CheckpointError where the checkpoint is of
+    another training.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if about.get("settings") != settings.model_dump_json() or about.get("key") != key:
+            raise CheckpointError(f"{path} belongs to a training with other settings or data; use a new run folder")
+        bank.load_state_dict(_below(tensors, "bank."))
+        _restore(optimiser, _below(tensors, "optimiser."))
+        return int(about["step"])
+    except (SafetensorError, RuntimeError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be resumed from: {' '.join(str(error).split())[:200]}") from error
+
+
+def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

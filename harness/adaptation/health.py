@@ -1,0 +1,95 @@
+"""Notice a failed bank without target labels (METHOD section 5).
+
+Two things are known without them: how often each class occurs in the source, and held-out source images with their labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.adaptation.training import AdaptationDiverged
+from harness.bank import Architecture, ModelBank
+from harness.data import Domains
+
+#: A class counts as lost when it is predicted less than this share of its frequency in the source.
+LOST = 0.1
+#: Total variation distance between predicted shares and source prior above which a subnet is doubtful, or unusable.
+DOUBTFUL, UNUSABLE = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class Health:
+    """What one subnet looks like from outside, on unlabelled target and held-out source images."""
+
+    arch: Architecture
+    finite: bool
+    distance_from_prior: float
+    lost_classes: tuple[str, ...]
+    mean_entropy: float
+    source_accuracy: float
+    chance: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether the subnet still tells classes apart."""
+        return self.finite and self.distance_from_prior <= UNUSABLE and self.source_accuracy > 2 * self.chance
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong, in words; None where nothing is."""
+        if not self.finite:
+            return "its outputs are not finite"
+        if self.source_accuracy <= 2 * self.chance:
+            return f"it names only {self.source_accuracy:.0%} of held-out source images rightly"
+        parts = []
+        if self.distance_from_prior > DOUBTFUL:
+            parts.append(
+                f"its predicted class shares on the target are {self.distance_from_prior:.0%} away from the source's"
+            )
+        if self.lost_classes:
+            parts.append(f"it hardly ever predicts {', '.join(self.lost_classes)}")
+        return " and ".join(parts) or None
+
+
+@torch.no_grad()
+def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
+    """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
+    target = bank.reestimate_and_forward(domains.target, arch)[1]
+    source = bank.reestimate_and_forward(domains.source_check.images, arch)[1]
+    probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
+    count = len(domains.classes)
+    prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)
+    shares = torch.bincount(probabilities.argmax(dim=1), minlength=count) / len(probabilities)
+    named = getattr(source, bank.spec.head).argmax(dim=1)
+    return Health(
+        arch=arch,
+        finite=bool(probabilities.isfinite().all()),
+        distance_from_prior=0.5 * float((shares - prior).abs().sum()),
+        lost_classes=tuple(
+            name for name, share, usual in zip(domains.classes, shares, prior, strict=True) if share < LOST * usual
+        ),
+        mean_entropy=float(torch.special.entr(probabilities).sum(dim=1).mean()),
+        source_accuracy=float((named == domains.source_check.labels).float().mean()),
+        chance=float(prior.max()),
+    )
+
+
+def check_health(bank: ModelBank, domains: Domains) -> list[str]:
+    """Return warnings about the largest, a middle and the smallest subnet, in words.
+
+    Raises AdaptationDiverged where none of them is usable.
+    """
+    space = bank.space
+    found = {
+        name: examine(bank, arch, domains)
+        for name, arch in (("largest", space.full), ("half-width", space.uniform(0.5)), ("smallest", space.smallest))
+    }
+    if not any(health.usable for health in found.values()):
+        raise AdaptationDiverged(
+            f"adaptation left nothing usable: of the largest subnet, {found['largest'].complaint}; "
+            "try a lower learning rate or more source iterations"
+        )
+    return [f"the {name} subnet is doubtful: {h.complaint}" for name, h in found.items() if h.complaint]

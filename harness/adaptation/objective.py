@@ -1,0 +1,138 @@
+"""What each method of the ladder minimises for one model batch, and which parameters each part may move.
+
+SymNet's two optimisations run in one step: the heads learn on detached features, the features against detached heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.adaptation import losses
+from harness.adaptation.settings import AdaptationSettings
+from harness.bank import Architecture, ModelBank, SlimmableLinear
+
+Capacity = Callable[[Architecture], float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Source images with labels and target images, without labels; all [N, C, H, W]."""
+
+    source: Tensor
+    labels: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """One subnet's pooled features on both domains, each [N, f]."""
+
+    source: Tensor
+    target: Tensor
+
+
+def ramp(progress: float) -> float:
+    """lambda = 2 / (1 + exp(-10 p)) - 1 for training progress p in [0, 1] (METHOD section 2)."""
+    return 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
+
+
+def source_losses(bank: ModelBank, subnets: Sequence[Architecture], batch: Batch) -> Iterator[Tensor]:
+    """Yield for every subnet the cross-entropy of all three heads on source images; it moves everything."""
+    for subnet in subnets:
+        yield sum((F.cross_entropy(z, batch.labels) for z in bank(batch.source, subnet)), start=torch.zeros(()))
+
+
+def adaptation_losses(
+    bank: ModelBank,
+    subnets: Sequence[Architecture],
+    batch: Batch,
+    settings: AdaptationSettings,
+    weight: float,
+    capacity: Capacity,
+) -> Iterator[Tensor]:
+    """Yield every subnet's loss, to be back-propagated before the next one is asked for.
+
+    `subnets` starts with the largest; `weight` is the ramp lambda; `capacity` gives a subnet's multiply-adds.
+    """
+    kept = [extract(bank, subnet, batch) for subnet in subnets] if settings.keep_graphs else None
+    knowledge = None
+    if settings.method in ("distill", "seed", "slimda"):
+        with torch.no_grad():
+            targets = (
+                [features.target for features in kept]
+                if kept is not None
+                else [bank.features(batch.target, subnet) for subnet in subnets]
+            )
+            beliefs = torch.stack([_belief(bank, target) for target in targets])
+            knowledge = teach(beliefs, subnets, settings, capacity)
+    for index, subnet in enumerate(subnets):
+        features = kept[index] if kept is not None else extract(bank, subnet, batch)
+        loss = symnet_loss(bank, features, batch.labels, weight)
+        if knowledge is not None and not (settings.method == "distill" and index == 0):
+            loss = loss + weight * received_loss(bank, features, knowledge, settings)
+        if settings.method == "slimda" and settings.adapted_head_on_source:
+            loss = loss + F.cross_entropy(bank.heads.adapted(features.source), batch.labels)
+        yield loss
+
+
+def extract(bank: ModelBank, subnet: Architecture, batch: Batch) -> Features:
+    """Run source and target images separately, so that batch-norm statistics are per domain."""
+    return Features(bank.features(batch.source, subnet), bank.features(batch.target, subnet))
+
+
+def symnet_loss(bank: ModelBank, features: Features, labels: Tensor, weight: float) -> Tensor:
+    """L_dc^C on the heads Cs and Ct plus L_dc^F on the features (METHOD section 2)."""
+    source, target = (
+        _confusion_logits(bank, features.source.detach()),
+        _confusion_logits(bank, features.target.detach()),
+    )
+    heads_loss = losses.task_loss(*source, labels) + losses.domain_loss(source, target)
+    source, target = _frozen_logits(bank, features.source), _frozen_logits(bank, features.target)
+    features_loss = losses.category_confusion_loss(*source, labels) + weight * (
+        losses.domain_confusion_loss(*target) + losses.entropy_loss(*target)
+    )
+    return heads_loss + features_loss
+
+
+def teach(beliefs: Tensor, subnets: Sequence[Architecture], settings: AdaptationSettings, capacity: Capacity) -> Tensor:
+    """Return the soft labels [N, K] that the model batch [m, N, K] teaches: SEED's, or the largest subnet's own."""
+    if settings.method == "distill":
+        return beliefs[0]
+    if settings.confidence == "uniform":
+        confidence = losses.uniform_confidence(len(subnets))
+    elif settings.confidence == "capacity":
+        confidence = losses.capacity_confidence([capacity(subnet) for subnet in subnets])
+    else:
+        confidence = losses.entropy_confidence(beliefs)
+    return losses.sharpen(losses.ensemble(beliefs, confidence), settings.temperature)
+
+
+def received_loss(bank: ModelBank, features: Features, knowledge: Tensor, settings: AdaptationSettings) -> Tensor:
+    """Cross-entropy of the heads that receive the knowledge: Ca alone in SlimDA, else Cs and Ct; moves features too."""
+    if settings.method == "slimda":
+        return losses.knowledge_loss(knowledge, bank.heads.adapted(features.target))
+    source, target = _confusion_logits(bank, features.target)
+    return 0.5 * (losses.knowledge_loss(knowledge, source) + losses.knowledge_loss(knowledge, target))
+
+
+def _belief(bank: ModelBank, features: Tensor) -> Tensor:
+    return losses.belief(*_confusion_logits(bank, features))
+
+
+def _confusion_logits(bank: ModelBank, features: Tensor) -> tuple[Tensor, Tensor]:
+    return bank.heads.source(features), bank.heads.target(features)
+
+
+def _frozen_logits(bank: ModelBank, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of Cs and Ct whose gradient reaches the features but not the heads."""
+    return _frozen(bank.heads.source, features), _frozen(bank.heads.target, features)
+
+
+def _frozen(head: SlimmableLinear, features: Tensor) -> Tensor:
+    return F.linear(features, head.weight[:, : features.shape[1]].detach(), head.bias.detach())

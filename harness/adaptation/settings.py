@@ -1,0 +1,50 @@
+"""What can be set about adaptation, with the defaults that METHOD marks as our choice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.bank import Head
+
+#: The ablation ladder (METHOD section 6).
+Method = Literal["source-only", "standalone", "symnet", "distill", "seed", "slimda"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+Confidence = Literal["uniform", "capacity", "entropy"]
+
+#: The head that is scored and deployed: the one that receives the method's target knowledge.
+DEPLOYED_HEAD: dict[Method, Head] = {
+    "source-only": "source",
+    "standalone": "target",
+    "symnet": "target",
+    "distill": "target",
+    "seed": "target",
+    "slimda": "adapted",
+}
+
+
+class AdaptationSettings(BaseModel):
+    """Everything that, with the data and the initial weights, determines the adapted weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Method = "slimda"
+    seed: Annotated[int, Field(ge=0)] = 0
+    source_iterations: Annotated[int, Field(ge=0)] = 200
+    adaptation_iterations: Annotated[int, Field(ge=0)] = 400
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    model_batch: Annotated[int, Field(ge=2)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 0.005
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    gradient_norm: Annotated[float, Field(gt=0)] = 5.0
+    temperature: Annotated[float, Field(gt=0)] = 0.5
+    confidence: Confidence = "capacity"
+    adapted_head_on_source: bool = True
+    keep_graphs: bool = True
+
+    @property
+    def iterations(self) -> int:
+        """Source-only iterations and adaptation iterations together."""
+        return self.source_iterations + self.adaptation_iterations
