@@ -1,0 +1,208 @@
+"""One pass: a fresh process that loads all subjects of a block, warms up, and visits them in interleaved rounds."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import numpy as np
+
+from devices import AgentLost, AgentProcess, Device, EngineFailed, LoadedModel, Protocol, Visit
+from devices.process import RoundSamples
+from harness.measuring.results import Kind, ProcessRecord, Rounds, Subject
+from harness.measuring.statistics import percentile
+
+_WARMUP_ROUNDS = 12  # requests that the seconds of warm-up are spread over
+_FASTEST_RUN_S = 1e-6  # no run is taken to be shorter, so that an engine that reports zero cannot ask for endless runs
+_MOST_RUNS = 50_000  # of one request, safely below what the agent accepts
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to make one pass."""
+
+    kind: Kind
+    protocol: Protocol
+    seed: tuple[int, ...]
+    """Seeds the order of visits; differs from pass to pass."""
+    deadline: float
+    """On `time.monotonic`: no round is started after it, but for the first."""
+    wanted_samples: int = 0
+    """Samples of a visit to aim for, beyond what the protocol asks, where `time_s` allows."""
+    time_s: float = float("inf")
+
+
+@dataclass
+class Pass:
+    """What a pass brought, by subject name: a record, or the reason why there is none."""
+
+    records: dict[str, ProcessRecord] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+class KilledByLoading(Exception):
+    """The agent died while it loaded the subject of this name."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+def measure_process(
+    device: Device,
+    subjects: Sequence[Subject],
+    anchor: Subject,
+    plan: Plan,
+    tick: Callable[[], None] = lambda: None,
+) -> Pass:
+    """Measure `subjects` and the anchor (in every round) in one fresh process; `tick` is called after every round.
+
+    Warm-up is the fixed rule of at least `warmup_runs` runs of every subject *and* at least `warmup_seconds` of
+    running. The seconds are for what the process and the machine share - clocks, caches, allocator - so they are counted
+    over all subjects together; what a neighbour's visit undoes is put right by the untimed runs at the start of each
+    visit.
+
+    A subject that the engine cannot load, or that answers with anything but finite numbers, becomes a failure. Raises
+    `KilledByLoading`, and `DeviceError` where the agent is lost at any other time.
+    """
+    everyone = [anchor, *(subject for subject in subjects if subject.name != anchor.name)]
+    result = Pass()
+    with device.agent() as agent:
+        models: dict[str, LoadedModel] = {}
+        for subject in everyone:
+            model = _load(device, agent, subject, result)
+            if model is not None:
+                models[subject.name] = model
+        if anchor.name not in models:
+            return result
+        measured = [subject for subject in everyone if subject.name in models]
+        loaded = [models[subject.name] for subject in measured]
+        warm_up = _warm_up(agent, loaded, plan.protocol)
+        rounds = _rounds(agent, loaded, warm_up.seconds_per_run, plan, tick)
+    samples: dict[str, Rounds] = {
+        subject.name: tuple(round_.samples[index] for round_ in rounds.results)
+        for index, subject in enumerate(measured)
+    }
+    for subject in measured:
+        if min(min(visit) for visit in samples[subject.name]) <= 0:
+            result.failures[subject.name] = "the engine reported a run that took no time"
+    for subject in measured:
+        if subject.name in result.failures or anchor.name in result.failures:
+            continue
+        result.records[subject.name] = ProcessRecord(
+            uid=uuid.uuid4().hex,
+            kind=plan.kind,
+            topology=subject.topology,
+            precision=subject.precision,
+            batch_size=subject.batch_size,
+            fingerprint=device.describe(),
+            protocol=plan.protocol,
+            seed=plan.seed[0],
+            recorded_at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            rounds_ns=samples[subject.name],
+            anchor_topology=anchor.topology,
+            anchor_ns=samples[anchor.name],
+            load_ns=models[subject.name].load_ns,
+            first_ns=models[subject.name].first_ns,
+            warmup_runs=warm_up.runs,
+            warmup_s=warm_up.seconds,
+            clock_mhz=rounds.clock_mhz,
+            others_load=rounds.others_load(device.describe().logical_cores),
+        )
+    return result
+
+
+def _load(device: Device, agent: AgentProcess, subject: Subject, result: Pass) -> LoadedModel | None:
+    try:
+        model = device.load(agent, subject.file)
+    except EngineFailed as error:
+        result.failures[subject.name] = f"the engine failed: {error}"
+        return None
+    except AgentLost as error:
+        raise KilledByLoading(subject.name, str(error)) from error
+    if not model.finite:
+        result.failures[subject.name] = "the engine answered with numbers that are not finite"
+        agent.unload(model)
+        return None
+    return model
+
+
+@dataclass(frozen=True)
+class _WarmUp:
+    runs: int
+    seconds: float
+    seconds_per_run: list[float]
+
+
+def _warm_up(agent: AgentProcess, models: Sequence[LoadedModel], protocol: Protocol) -> _WarmUp:
+    runs, seconds, timed = 0, 0.0, protocol.warmup_runs
+    estimates = [0.0] * len(models)
+    for _ in range(10 * _WARMUP_ROUNDS):
+        if runs >= protocol.warmup_runs and seconds >= protocol.warmup_seconds:
+            break
+        visits = [Visit(model.handle, 0, timed) for model in models]
+        result = agent.run_round(visits, expected_s=sum(estimates) * timed)
+        runs += timed
+        seconds += sum(map(sum, result.samples)) / 1e9
+        estimates = [max(percentile(samples, 50) / 1e9, _FASTEST_RUN_S) for samples in result.samples]
+        timed = int(protocol.warmup_seconds / _WARMUP_ROUNDS / sum(estimates))
+        timed = max(1, min(timed, _MOST_RUNS // len(models)))
+    return _WarmUp(runs, seconds, estimates)
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    results: list[RoundSamples]
+
+    @property
+    def clock_mhz(self) -> tuple[float, float] | None:
+        start = self.results[0].before.clock_mhz
+        ends = [result.after.clock_mhz for result in self.results]
+        readable = [clock for clock in ends if clock is not None]
+        return (start, min(readable)) if start is not None and readable else None
+
+    def others_load(self, cores: int) -> float | None:
+        before, after = self.results[0].before, self.results[-1].after
+        if before.busy_s is None or after.busy_s is None or after.wall_s <= before.wall_s:
+            return None
+        others = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
+        return max(0.0, others / (after.wall_s - before.wall_s) / cores)
+
+
+def _rounds(
+    agent: AgentProcess,
+    models: Sequence[LoadedModel],
+    seconds_per_run: Sequence[float],
+    plan: Plan,
+    tick: Callable[[], None],
+) -> _Rounds:
+    """Run the rounds; the models of a visit come back in the order of `models`, whatever order they were visited in."""
+    protocol = plan.protocol
+    timed = [_visit_samples(seconds, protocol, 0) for seconds in seconds_per_run]
+    wanted = [_visit_samples(seconds, protocol, plan.wanted_samples) for seconds in seconds_per_run]
+    if protocol.rounds * _seconds(wanted, seconds_per_run) <= plan.time_s:
+        timed = wanted
+    round_s = _seconds(timed, seconds_per_run)
+    count = max(protocol.rounds, min(protocol.most_rounds, round(protocol.process_seconds / round_s)))
+    rng = np.random.default_rng(plan.seed)
+    results: list[RoundSamples] = []
+    for _ in range(count):
+        if results and time.monotonic() > plan.deadline:
+            break
+        order = [int(index) for index in rng.permutation(len(models))]
+        visits = [Visit(models[index].handle, protocol.visit_untimed, timed[index]) for index in order]
+        result = agent.run_round(visits, expected_s=round_s)
+        unshuffled = tuple(result.samples[order.index(index)] for index in range(len(models)))
+        results.append(result.model_copy(update={"samples": unshuffled}))
+        tick()
+    return _Rounds(results)
+
+
+def _visit_samples(seconds_per_run: float, protocol: Protocol, wanted: int) -> int:
+    affordable = round(protocol.visit_ms / 1e3 / seconds_per_run)
+    return min(protocol.most_samples, max(protocol.least_samples, affordable, wanted))
+
+
+def _seconds(samples: Sequence[int], seconds_per_run: Sequence[float]) -> float:
+    return sum(count * seconds for count, seconds in zip(samples, seconds_per_run, strict=True))

@@ -1,0 +1,273 @@
+"""The protocol of measuring: exploring many subjects in one process, and finalists over fresh processes.
+
+One process at one moment is one sample of a machine: rounds and a bootstrap inside it say nothing of the spread between
+processes. So exploring gives a median without an interval, and whatever is decided is decided on finalists, measured in
+at least six fresh processes in turn, with a t interval over the processes.
+"""
+
+import math
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from devices import Device, Fingerprint, Protocol
+from harness.measuring import statistics
+from harness.measuring.process import KilledByLoading, Pass, Plan, measure_process
+from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, Verdict
+from harness.measuring.store import Store
+
+Progress = Callable[[int, int], None]
+
+
+def explore(
+    device: Device,
+    subjects: Sequence[Subject],
+    anchor: Subject,
+    *,
+    store: Store,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    time_limit_s: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Measurement]:
+    """Measure all subjects and the anchor in one process (or one per block that fits in memory), by name.
+
+    What the store has is not measured again. `progress` counts rounds. Raises `DeviceError` where the device is lost
+    and `MeasurementError` where the anchor cannot be measured; what earlier blocks measured is in the store by then.
+    """
+    session = _Session(device, anchor, store, "explore", protocol, seed, time_limit_s)
+    found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
+    reused = {name for name, records in found.items() if records}
+    missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
+    blocks = list(_blocks(missing, session.protocol))
+    failures: dict[str, str] = {}
+    for index, block in enumerate(blocks):
+        if session.remaining_s <= 0:
+            break
+        result = session.measure(block, index, _RoundTicks(progress, index, len(blocks), session.protocol.rounds))
+        failures.update(result.failures)
+        found.update({name: [record] for name, record in result.records.items() if name not in reused})
+    if progress and blocks:
+        progress(1, 1)
+    return {
+        subject.name: session.measurement(subject, found[subject.name], failures, "explored", subject.name in reused)
+        for subject in _unique(subjects, anchor)
+    }
+
+
+def finalists(
+    device: Device,
+    subjects: Sequence[Subject],
+    anchor: Subject,
+    *,
+    store: Store,
+    seed: int = 0,
+    processes: int | None = None,
+    protocol: Protocol | None = None,
+    time_limit_s: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Measurement]:
+    """Measure all subjects and the anchor over fresh processes in turn, by name.
+
+    Ends when every subject is known to the protocol's half-width, or its noise has reached a plateau, or the most
+    processes are reached, or time is up. Processes found in the store count; a subject with enough of them is not
+    measured again. `progress` counts processes. Raises as `explore` does; every process measured is in the store then.
+    """
+    session = _Session(device, anchor, store, "finalist", protocol, seed, time_limit_s)
+    least = processes or session.protocol.processes
+    everyone = _unique(subjects, anchor)
+    found = {subject.name: session.stored(subject) for subject in everyone}
+    reused = {name for name, records in found.items() if len(records) >= least}
+    failures: dict[str, str] = {}
+    count, longest_s = 0, 0.0
+    while count < max(least, session.protocol.most_processes):
+        pending = [s for s in everyone if s.name not in reused and s.name not in failures]
+        if not pending or all(session.stopped(found[subject.name], least) for subject in pending):
+            break
+        if session.remaining_s <= longest_s:
+            break
+        start = time.monotonic()
+        result = session.measure(pending, count, lambda: None, least)
+        failures.update(result.failures)
+        for name, record in result.records.items():
+            if name not in reused:
+                found[name].append(record)
+        longest_s = max(longest_s, time.monotonic() - start)
+        count += 1
+        if progress:
+            progress(count, max(least, count))
+    return {
+        subject.name: session.measurement(
+            subject,
+            found[subject.name],
+            failures,
+            session.stopped(found[subject.name], least) or "time",
+            subject.name in reused,
+            least,
+        )
+        for subject in everyone
+    }
+
+
+class _Session:
+    """One call: what stays the same from process to process."""
+
+    def __init__(
+        self,
+        device: Device,
+        anchor: Subject,
+        store: Store,
+        kind: Kind,
+        protocol: Protocol | None,
+        seed: int,
+        time_limit_s: float | None,
+    ) -> None:
+        self.protocol = protocol or device.profile.protocol
+        self._deadline = time.monotonic() + (time_limit_s or self.protocol.time_limit_s)
+        self._device = device
+        self._anchor = anchor
+        self._store = store
+        self._kind: Kind = kind
+        self._seed = seed
+        self._fingerprint: Fingerprint = device.describe()
+
+    @property
+    def remaining_s(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def stored(self, subject: Subject) -> list[ProcessRecord]:
+        """Return the latest processes in the store that were measured against this anchor, as thoroughly as now."""
+        records = [
+            record
+            for record in self._store.find(self._fingerprint, subject, self._kind)
+            if record.anchor_topology == self._anchor.topology and _as_thorough(record, self.protocol)
+        ]
+        return records[-self.protocol.most_processes :]
+
+    def measure(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None], processes: int = 0) -> Pass:
+        """Make one pass and put it into the store; a subject that kills the agent is left out of the next attempt."""
+        failures: dict[str, str] = {}
+        while True:
+            remaining = [subject for subject in subjects if subject.name not in failures]
+            try:
+                result = measure_process(self._device, remaining, self._anchor, self._plan(index, processes), tick)
+            except KilledByLoading as death:
+                failures[death.name] = str(death)
+                if death.name != self._anchor.name:
+                    continue
+                result = Pass()
+            result.failures.update(failures)
+            if self._anchor.name in result.failures:
+                raise MeasurementError(f"the anchor cannot be measured: {result.failures[self._anchor.name]}")
+            self._store.add(list(result.records.values()))
+            return result
+
+    def _plan(self, index: int, processes: int) -> Plan:
+        wanted, time_s = 0, math.inf
+        if processes:
+            wanted = math.ceil(statistics.REQUIRED_SAMPLES[99] / (processes * self.protocol.rounds))
+            time_s = self.remaining_s / max(1, processes - index)
+        seed = (self._seed, zlib.crc32(self._kind.encode()), index)
+        return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s)
+
+    def stopped(self, records: Sequence[ProcessRecord], processes: int) -> str:
+        """Return why no further process is needed, or nothing where one is."""
+        if len(records) < processes:
+            return ""
+        medians = [record.p50_ns for record in records]
+        interval = statistics.median_interval(medians)
+        if interval and interval.half_width <= self.protocol.half_width:
+            return "precise"
+        if statistics.settled(medians):
+            return "plateau"
+        return "processes" if len(records) >= self.protocol.most_processes else ""
+
+    def measurement(
+        self,
+        subject: Subject,
+        records: Sequence[ProcessRecord],
+        failures: dict[str, str],
+        stopped: str,
+        reused: bool,
+        processes: int = 1,
+    ) -> Measurement:
+        """Return the measurement of a subject, with its verdict."""
+        if subject.name in failures or not records:
+            reason = failures.get(subject.name, "time ran out before it was measured")
+            return Measurement(subject, (), "failed", reason)
+        verdict, reason = _judge(records, self.protocol, processes)
+        return Measurement(subject, tuple(records), verdict, reason, stopped, reused)
+
+
+def _judge(records: Sequence[ProcessRecord], protocol: Protocol, processes: int) -> tuple[Verdict, str]:
+    """Return the verdict on measured records, and its reason."""
+    slowest = min(
+        (end / start for record in records if record.clock_mhz for start, end in [record.clock_mhz]), default=1.0
+    )
+    if slowest < protocol.throttled_below:
+        return "throttled", f"the clock fell to {slowest:.0%} of what it was after warm-up"
+    rounds = min(len(record.rounds_ns) for record in records)
+    if rounds < protocol.rounds:
+        return "noisy", f"time ran out after {rounds} of {protocol.rounds} rounds"
+    if len(records) < processes:
+        return "noisy", f"time ran out after {len(records)} of {processes} processes"
+    interval = statistics.median_interval([record.p50_ns for record in records])
+    if interval and interval.half_width > max(protocol.noisy_above, statistics.equality_tolerance(interval.estimate)):
+        loads = [record.others_load for record in records if record.others_load is not None]
+        others = f"; other programs used up to {max(loads):.0%} of the machine" if loads else ""
+        return "noisy", f"its 95% interval over processes is +-{interval.half_width:.0%}{others}"
+    return "ok", ""
+
+
+def _as_thorough(record: ProcessRecord, protocol: Protocol) -> bool:
+    return (
+        len(record.rounds_ns) >= protocol.rounds
+        and record.warmup_s >= protocol.warmup_seconds
+        and record.warmup_runs >= protocol.warmup_runs
+        and min(map(len, record.rounds_ns)) >= protocol.least_samples
+    )
+
+
+def _unique(subjects: Sequence[Subject], anchor: Subject) -> list[Subject]:
+    """Return the anchor and the other subjects; raises `MeasurementError` where a name stands for two networks."""
+    everyone = {anchor.name: anchor}
+    for subject in subjects:
+        if everyone.setdefault(subject.name, subject) != subject:
+            raise MeasurementError(f"two subjects are called {subject.name!r}")
+    return list(everyone.values())
+
+
+def _blocks(subjects: Sequence[Subject], protocol: Protocol) -> Iterator[list[Subject]]:
+    """Cut `subjects` into blocks that fit in memory together; every block has at least one."""
+    block: list[Subject] = []
+    size_mb = 0.0
+    for subject in subjects:
+        file_mb = _size_mb(subject.file)
+        if block and (len(block) >= protocol.block_subjects or size_mb + file_mb > protocol.block_mb):
+            yield block
+            block, size_mb = [], 0.0
+        block.append(subject)
+        size_mb += file_mb
+    if block:
+        yield block
+
+
+def _size_mb(path: Path) -> float:
+    try:
+        return path.stat().st_size / 1e6
+    except OSError as error:
+        raise MeasurementError(f"the network {path} cannot be read: {error.strerror}") from error
+
+
+class _RoundTicks:
+    """Counts rounds over blocks towards the caller's progress; rounds beyond the least do not add to the total."""
+
+    def __init__(self, progress: Progress | None, block: int, blocks: int, rounds: int) -> None:
+        self._progress = progress
+        self._done, self._end, self._total = block * rounds, (block + 1) * rounds, blocks * rounds
+
+    def __call__(self) -> None:
+        self._done = min(self._done + 1, self._end)
+        if self._progress:
+            self._progress(self._done, self._total)
