@@ -59,9 +59,9 @@ def measure_process(
     """Measure `subjects` and the anchor (in every round) in one fresh process; `tick` is called after every round.
 
     Warm-up is the fixed rule of at least `warmup_runs` runs of every subject *and* at least `warmup_seconds` of
-    running. The seconds are for what the process and the machine share - clocks, caches, allocator - so they are counted
-    over all subjects together; what a neighbour's visit undoes is put right by the untimed runs at the start of each
-    visit.
+    running. The seconds are for what the process and the machine share - clocks, caches, allocator - so they are
+    counted over all subjects together; what a neighbour's visit undoes is put right by the untimed runs at the start
+    of each visit.
 
     A subject that the engine cannot load, or that answers with anything but finite numbers, becomes a failure. Raises
     `KilledByLoading`, and `DeviceError` where the agent is lost at any other time.

@@ -1,0 +1,42 @@
+"""The simplest honest loop over an ONNX Runtime session, to hold the harness against. It imports nothing of ours.
+
+Usage: python benchmarks/bare_loop.py MODEL.onnx THREADS WARMUP_SECONDS SECONDS
+Prints the nanoseconds of every run as JSON.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+import onnxruntime as ort
+
+
+def main(model: str, threads: int, warmup_s: float, seconds: float) -> None:
+    """Time runs of `model` for `seconds`, after `warmup_s` seconds (and 10 runs, at least) of warm-up."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if threads > 1:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    graph_input = session.get_inputs()[0]
+    feed = {graph_input.name: np.random.default_rng(0).standard_normal(graph_input.shape, dtype=np.float32)}
+    warm, end = 0, time.perf_counter() + warmup_s
+    while warm < 10 or time.perf_counter() < end:
+        session.run(None, feed)
+        warm += 1
+    samples: list[int] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter_ns()
+        session.run(None, feed)
+        samples.append(time.perf_counter_ns() - start)
+    print(json.dumps(samples))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
