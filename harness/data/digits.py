@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits as sklearn_digits
 from torch import Tensor
 
 from harness.data.domains import Domains, LabelledImages, Preprocessing, TargetLabels
-from harness.data.glyphs import CANVAS, HELD_OUT_FONTS, TRAINING_FONTS, Shapes, draw_shapes
+from harness.data.glyphs import CANVAS, GLYPH_HEIGHT, HELD_OUT_FONTS, TRAINING_FONTS, Shapes, draw_shapes
 
 CLASSES = tuple("0123456789")
 SIZE = 16
@@ -30,11 +30,13 @@ BATCH = 500
 class Hand:
     """How a font's glyph is deformed towards handwriting; lengths in pixels of the glyph's canvas."""
 
-    pen: float = 0.7  # share drawn with a pen along the skeleton instead of with the font's own outline
-    lookalikes: float = 0.3  # share of look-alikes in digits that have some
-    rotation: float = 12.0  # degrees, standard deviation
+    pen: float = 0.3  # share drawn with a pen along the skeleton instead of with the font's own outline
+    lookalikes: float = 0.45  # share of look-alikes in digits that have some
+    rotation: float = 10.0  # degrees, standard deviation
     slant: float = 0.2
     stretch: float = 0.15  # log of the aspect, standard deviation
+    balance: float = 4.0  # how far the middle moves up or down, standard deviation: small and large loops
+    keystone: float = 0.2  # relative widening towards the top or the bottom, standard deviation
     wobble: float = 2.6  # smooth random displacement, standard deviation
     knots: int = 5  # control points of that displacement, along each side
 
@@ -47,7 +49,6 @@ class Sensor:
     narrowest: float = 9.0
     ink: float = 312.0  # black pixels after stroke width normalisation: mean and standard deviation
     ink_spread: float = 34.0
-    upright: float = 0.8  # share of the slant that is taken out
 
 
 def load_digits(seed: int, *, source_count: int = 8000, check_count: int = 1000) -> tuple[Domains, TargetLabels]:
@@ -147,6 +148,11 @@ def _write(fields: Tensor, rng: np.random.Generator, hand: Hand) -> Tensor:
         1,
     )
     grid = F.affine_grid(theta, [count, 1, CANVAS, CANVAS], align_corners=False)
+    x, y = grid.unbind(-1)
+    height = y * CANVAS / GLYPH_HEIGHT
+    widening = 1 + _normal(rng, hand.keystone, count)[:, None, None] * height
+    lift = _normal(rng, hand.balance * 2 / CANVAS, count)[:, None, None] * (1 - height.square()).clamp(min=0)
+    grid = torch.stack([x * widening, y + lift], -1)
     knots = _normal(rng, hand.wobble * 2 / CANVAS, count, 2, hand.knots, hand.knots)
     bend = F.interpolate(knots, size=(CANVAS, CANVAS), mode="bicubic", align_corners=True)
     return F.grid_sample(fields, grid + bend.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)[:, 0]
@@ -174,7 +180,7 @@ def _normalise(fields: Tensor, level: Tensor, rng: np.random.Generator, sensor: 
     columns = (torch.arange(BITMAP) + 0.5 - BITMAP / 2).abs()
     fitted = fitted.masked_fill(columns > (width / 2)[:, None, None], -math.inf)
     wanted = _normal(rng, sensor.ink_spread, len(fields)) + sensor.ink
-    return _set_upright(_with_ink(fitted, wanted), sensor.upright)
+    return _set_upright(_with_ink(fitted, wanted))
 
 
 def _extent(occupied: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,18 +199,14 @@ def _with_ink(fields: Tensor, wanted: Tensor) -> Tensor:
     return fields > high[:, None, None]
 
 
-def _set_upright(bitmaps: Tensor, share: float) -> Tensor:
-    """Shift rows so that the leftmost ink of the first and the last row line up, then centre the result."""
-    rows = torch.arange(BITMAP)
-    inked = bitmaps.any(2)
-    top, bottom = _extent(inked)
-    first = bitmaps[torch.arange(len(bitmaps)), top.long()].float().argmax(1).float()
-    last = bitmaps[torch.arange(len(bitmaps)), bottom.long() - 1].float().argmax(1).float()
-    slope = share * (last - first) / (bottom - top - 1).clamp(min=1)
-    shift = slope[:, None] * (rows - (BITMAP - 1) / 2)
-    sheared = _shift_rows(bitmaps, shift)
-    left, right = _extent(sheared.any(1))
-    return _shift_rows(sheared, ((left + right) / 2 - BITMAP / 2)[:, None].expand_as(shift))
+def _set_upright(bitmaps: Tensor) -> Tensor:
+    """Shear about the centre so that the leftmost ink of the first and of the last inked row line up."""
+    index = torch.arange(len(bitmaps))
+    top, bottom = _extent(bitmaps.any(2))
+    first, _ = _extent(bitmaps[index, top.long()])
+    last, _ = _extent(bitmaps[index, bottom.long() - 1])
+    slope = (last - first) / (bottom - top - 1).clamp(min=1)
+    return _shift_rows(bitmaps, slope[:, None] * (torch.arange(BITMAP) - (BITMAP - 1) / 2))
 
 
 def _shift_rows(bitmaps: Tensor, shift: Tensor) -> Tensor:

@@ -111,16 +111,10 @@ class Domains:
         yield self.name.encode()
         yield from (name.encode() for name in self.classes)
         yield self.preprocessing.to_json().encode()
-        arrays = (
-            self.source.images,
-            self.source.labels,
-            self.source_check.images,
-            self.source_check.labels,
-            self.target,
-        )
-        for array in arrays:
-            yield repr((tuple(array.shape), str(array.dtype))).encode()
-            yield memoryview(array.contiguous().numpy()).cast("B")
+        labelled = (self.source, self.source_check)
+        for array in (*(tensor for part in labelled for tensor in (part.images, part.labels)), self.target):
+            yield f"{tuple(array.shape)} {array.dtype}".encode()
+            yield array.contiguous().numpy().tobytes()
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
 
@@ -24,8 +23,10 @@ TRAINING_FONTS = (
 HELD_OUT_FONTS = ("DejaVuSans-Oblique", "DejaVuSerif-BoldItalic", "STIXGeneralBolIta", "cmtt10")
 DOTTED_ZERO = "DejaVuSansMono"  # its zero has a dot inside, a typewriter's habit that no hand follows
 
-# Characters that a hand's digit may look like: the open four, the one that is a mere stroke, the round six and nine.
-LOOKALIKES = {0: "O", 1: "|l", 2: "Z", 3: "З", 4: "Ч", 5: "S", 6: "бb", 7: "", 8: "", 9: "gq"}
+# What a hand's digit may look like instead: the open four, the one that is a stroke, the six and nine of few bends.
+# Taken from sans-serif fonts only, whose letters have no feet; cm* fonts put dashes at some of these codes.
+LOOKALIKES = {0: "O", 1: "|", 2: "Z", 3: "", 4: "Ч", 5: "S", 6: "бb", 7: "", 8: "", 9: "gq"}
+LOOKALIKE_FONTS = "DejaVuSans"
 
 CANVAS, GLYPH_HEIGHT = 64, 40
 Mask = npt.NDArray[np.bool_]
@@ -65,12 +66,12 @@ def draw_shapes(fonts: tuple[str, ...]) -> Shapes:
 
 
 def _variants(font: str, digit: int) -> list[tuple[Mask, bool]]:
-    """The digit's own glyph and its look-alikes in this font, without what the font lacks."""
+    """The digit's own glyph and its look-alikes in this font."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
-    known = FT2Font(str(path))
     own = _glyph(path, str(digit))
     found = [] if digit == 0 and font.startswith(DOTTED_ZERO) else [(own, False)]
-    found += [(_glyph(path, c), True) for c in LOOKALIKES[digit] if known.get_char_index(ord(c))]
+    if font.startswith(LOOKALIKE_FONTS):
+        found += [(_glyph(path, character), True) for character in LOOKALIKES[digit]]
     if digit == 1:
         found.append((_without_foot(own), True))
     if digit == 7:
