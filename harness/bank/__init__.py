@@ -1,11 +1,11 @@
 """Model bank: slimmable layers and backbones, heads, batch-norm re-estimation, cutting subnets, save and load."""
 
 from harness.bank.heads import Head, Heads, Outputs
-from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
+from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.resnet import CONFIGS
 from harness.bank.storage import load_bank, save_bank
-from harness.space import Architecture
+from harness.space import Architecture, arch_id, encode
 
 MODELS = tuple(CONFIGS)
 
@@ -16,6 +16,7 @@ __all__ = [
     "BankSpec",
     "Head",
     "Heads",
+    "Layer",
     "ModelBank",
     "Normalisation",
     "Outputs",
@@ -23,7 +24,9 @@ __all__ = [
     "SlimmableConv2d",
     "SlimmableLinear",
     "Statistics",
+    "arch_id",
     "create_bank",
+    "encode",
     "load_bank",
     "save_bank",
 ]

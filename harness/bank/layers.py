@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.space import Architecture
+
 #: Batch-norm layer name -> (mean, biased variance) of one subnet, each of shape [channels].
 Statistics = dict[str, tuple[Tensor, Tensor]]
 
@@ -94,6 +96,29 @@ class SlimmableLinear(nn.Linear):
         plain.weight = nn.Parameter(self.weight.detach()[:, :in_features].clone())
         plain.bias = nn.Parameter(self.bias.detach().clone())
         return plain
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One weighted layer of a backbone or head, and which widths of an architecture it follows.
+
+    `name` is its name in a cut, `norm` the batch-norm right after it. `inputs` and `outputs` are indices into an
+    architecture; None where the width is fixed (image channels, classes).
+    """
+
+    name: str
+    module: SlimmableConv2d | SlimmableLinear
+    norm: SlimmableBatchNorm2d | None
+    inputs: int | None
+    outputs: int | None
+
+    def widths(self, arch: Architecture) -> tuple[int, int]:
+        """Return the input and output channels that run in the subnet `arch`."""
+        full_outputs, full_inputs = self.module.weight.shape[:2]
+        return (
+            full_inputs if self.inputs is None else arch[self.inputs],
+            full_outputs if self.outputs is None else arch[self.outputs],
+        )
 
 
 def _pair(value: str | tuple[int, ...]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bank.heads import Head, Heads, Outputs
-from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, Statistics
+from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableLinear, Statistics
 from harness.bank.resnet import CONFIGS, SlimmableResNet, space_of
 from harness.space import Architecture
 
@@ -87,12 +87,27 @@ class ModelBank(nn.Module):
         modules["classifier"] = head.cut(arch[len(self.backbone.config.planes)])  # type: ignore[operator]
         return nn.Sequential(modules).eval()
 
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the convolutions and the deployed head, in the order in which a cut runs them."""
+        head = self.heads.get_submodule(self.spec.head)
+        assert isinstance(head, SlimmableLinear)
+        features = len(self.backbone.config.planes)
+        return (*self.backbone.layers(), Layer("classifier", head, None, features, None))
+
     def stored_statistics(self) -> Statistics:
         """Return the running statistics in the full-width state dict (those that imported weights came with)."""
         return {
             m.name: (m.running_mean, m.running_var)
             for m in self.backbone.modules()
             if isinstance(m, SlimmableBatchNorm2d) and m.running_mean is not None and m.running_var is not None
+        }
+
+    def neutral_statistics(self, arch: Architecture) -> Statistics:
+        """Return mean 0 and variance 1 everywhere: enough where only the subnet's shapes matter."""
+        return {
+            layer.norm.name: (torch.zeros(layer.widths(arch)[1]), torch.ones(layer.widths(arch)[1]))
+            for layer in self.layers()
+            if layer.norm is not None
         }
 
     def torchvision_state_dict(self) -> dict[str, Tensor]:

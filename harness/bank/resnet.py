@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from harness.bank.layers import Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, Statistics
+from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, Statistics
 from harness.bank.plain import Residual
 from harness.space import Architecture, Slot, Space
 
@@ -124,15 +124,29 @@ class SlimmableBlock(nn.Module):
             c_in = width
         shortcut: nn.Module = nn.Identity()
         if self.downsample is not None:
-            down_conv, down_bn = self.downsample
-            assert isinstance(down_conv, SlimmableConv2d)
-            assert isinstance(down_bn, SlimmableBatchNorm2d)
+            down_conv, down_bn = self._shortcut(self.downsample)
             shortcut = nn.Sequential(OrderedDict(conv=down_conv.cut(in_channels, out), bn=down_bn.cut(out, statistics)))
         return Residual(nn.Sequential(branch), shortcut)
+
+    def layers(self, name: str, inputs: int, inner: Sequence[int], out: int) -> Iterator[Layer]:
+        """Yield the convolutions of the block that a cut calls `name`; the numbers are indices of widths."""
+        c_in = inputs
+        for i, ((conv, bn), width) in enumerate(zip(self._layers(), [*inner, out], strict=True), 1):
+            yield Layer(f"{name}.branch.conv{i}", conv, bn, c_in, width)
+            c_in = width
+        if self.downsample is not None:
+            yield Layer(f"{name}.shortcut.conv", *self._shortcut(self.downsample), inputs, out)
 
     def _layers(self) -> Iterator[tuple[SlimmableConv2d, SlimmableBatchNorm2d]]:
         for i in range(1, self.depth + 1):
             yield getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
+
+    @staticmethod
+    def _shortcut(downsample: nn.Sequential) -> tuple[SlimmableConv2d, SlimmableBatchNorm2d]:
+        conv, bn = downsample
+        assert isinstance(conv, SlimmableConv2d)
+        assert isinstance(bn, SlimmableBatchNorm2d)
+        return conv, bn
 
 
 class SlimmableResNet(nn.Module):
@@ -189,6 +203,15 @@ class SlimmableResNet(nn.Module):
         modules["pool"] = nn.AdaptiveAvgPool2d(1)
         modules["flatten"] = nn.Flatten()
         return modules
+
+    def layers(self) -> Iterator[Layer]:
+        """Yield every convolution in forward order."""
+        slots = tuple(range(len(space_of(self.config).slots)))
+        yield Layer("conv1", self.conv1, self.bn1, None, 0)
+        c_in = 0
+        for name, block, inner, out in self._blocks(slots):
+            yield from block.layers(name, c_in, inner, out)
+            c_in = out
 
     def _blocks(self, arch: Architecture) -> Iterator[tuple[str, SlimmableBlock, Architecture, int]]:
         """Yield every block with its name, inner widths and output width, in forward order."""

@@ -1,0 +1,19 @@
+"""Subnets to ONNX: one graph per bank, filled with each subnet's folded weights; the numerical check; topology keys."""
+
+from harness.export.files import subnet_filename, write_subnet
+from harness.export.template import IR_VERSION, OPSET, Template
+from harness.export.topology import topology_key
+from harness.export.verification import RELATIVE_TOLERANCE, ExportMismatch, VerifiedExport, verify
+
+__all__ = [
+    "IR_VERSION",
+    "OPSET",
+    "RELATIVE_TOLERANCE",
+    "ExportMismatch",
+    "Template",
+    "VerifiedExport",
+    "subnet_filename",
+    "topology_key",
+    "verify",
+    "write_subnet",
+]

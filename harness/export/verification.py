@@ -1,0 +1,78 @@
+"""The check that an exported model is the subnet it claims to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.bank import Architecture, ModelBank, Statistics, arch_id
+
+#: Largest accepted difference of any logit, as a share of the largest logit's magnitude. Folding and ONNX Runtime's
+#: order of summation round differently from PyTorch: each of some 50 layers contributes a few float32 steps (6e-8), and
+#: batch-norm over nearly silent channels magnifies them, to about 1e-5 in all. A wrong weight, statistic or
+#: wire shows as 1e-2 and more.
+RELATIVE_TOLERANCE = 1e-4
+
+
+class ExportMismatch(RuntimeError):
+    """An exported model whose outputs are not the bank's; the message says by how much in one sentence."""
+
+
+class VerifiedExport(NamedTuple):
+    """How well an exported model reproduces the bank."""
+
+    max_abs_error: float
+    """Largest difference of any logit."""
+    relative_error: float
+    """`max_abs_error` over the largest magnitude of the bank's logits."""
+    agreement: float
+    """Share of the images with the same top-1 class."""
+
+
+@torch.no_grad()
+def verify(
+    model: bytes | Path, bank: ModelBank, arch: Architecture, statistics: Statistics, images: Tensor
+) -> VerifiedExport:
+    """Run an exported fp32 subnet in ONNX Runtime on `images` [N, C, H, W] and compare its logits with the bank's.
+
+    Raises ExportMismatch beyond `RELATIVE_TOLERANCE`, or where either side is not finite.
+    """
+    if not len(images):
+        raise ValueError("an export cannot be verified on no images")
+    found = engine_logits(model, images)
+    device = bank.heads.adapted.weight.device
+    expected = torch.cat(
+        [bank.logits(part.to(device), arch, statistics).cpu() for part in torch.split(images, 64)]
+    ).numpy()
+    name = arch_id(bank.spec.model, arch)
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
+        raise ExportMismatch(f"subnet {name} gives logits that are not finite")
+    error, scale = float(np.abs(found - expected).max()), float(np.abs(expected).max())
+    if error > RELATIVE_TOLERANCE * scale:
+        raise ExportMismatch(
+            f"the exported subnet {name} differs from the bank by {error:.3g} where logits reach {scale:.3g}: "
+            f"more than {RELATIVE_TOLERANCE:g} of them"
+        )
+    agreement = float((found.argmax(1) == expected.argmax(1)).mean())
+    return VerifiedExport(error, error / scale if scale else 0.0, agreement)
+
+
+def engine_logits(model: bytes | Path, images: Tensor) -> NDArray[np.float32]:
+    """Return the logits [N, K] that ONNX Runtime computes on the CPU, in batches of the graph's own size."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    source = model if isinstance(model, bytes) else str(model)
+    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    logits = []
+    for part in torch.split(images, entry.shape[0]):
+        batch = np.zeros(entry.shape, np.float32)
+        batch[: len(part)] = part.cpu().numpy()
+        logits.append(session.run(None, {entry.name: batch})[0][: len(part)])
+    return np.concatenate(logits)
