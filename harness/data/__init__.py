@@ -3,5 +3,15 @@
 from harness.data.augmentation import augment
 from harness.data.digits import load_digits
 from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
+from harness.data.folders import load_folders
 
-__all__ = ["DataError", "Domains", "LabelledImages", "Preprocessing", "TargetLabels", "augment", "load_digits"]
+__all__ = [
+    "DataError",
+    "Domains",
+    "LabelledImages",
+    "Preprocessing",
+    "TargetLabels",
+    "augment",
+    "load_digits",
+    "load_folders",
+]

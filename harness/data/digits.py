@@ -19,6 +19,7 @@ from torch import Tensor
 
 from harness.data.domains import Domains, LabelledImages, Preprocessing, TargetLabels
 from harness.data.glyphs import CANVAS, GLYPH_HEIGHT, HELD_OUT_FONTS, TRAINING_FONTS, Shapes, draw_shapes
+from harness.data.splitting import split
 
 CLASSES = tuple("0123456789")
 SIZE = 16
@@ -62,9 +63,7 @@ def load_digits(seed: int, *, source_count: int = 8000, check_count: int = 1000)
     check, check_labels = render(draw_shapes(HELD_OUT_FONTS), check_count, np.random.default_rng(streams[1]))
     bunch = sklearn_digits()
     counts = torch.from_numpy(bunch.images.astype(np.float32))
-    order = torch.from_numpy(np.random.default_rng(streams[2]).permutation(len(counts)))
-    cut = round(0.7 * len(counts))
-    unlabelled, held_out = order[:cut], order[cut:]
+    unlabelled, held_out = split(len(counts), 0.7, np.random.default_rng(streams[2]))
 
     scaled = _upsample(source) / 16
     preprocessing = Preprocessing(

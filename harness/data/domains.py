@@ -89,7 +89,11 @@ class LabelledImages:
 
 @dataclass(frozen=True, eq=False)
 class Domains:
-    """The labelled source and the *unlabelled* target. No target label and no held-out target image is in here."""
+    """The labelled source and the *unlabelled* target. No target label and no held-out target image is in here.
+
+    `target`: unlabelled training images [N, C, H, W]; their order says nothing about their classes. `flip`: whether a
+    mirrored image still shows its class, as in photographs but not in digits.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -97,6 +101,7 @@ class Domains:
     source: LabelledImages
     source_check: LabelledImages
     target: Tensor
+    flip: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -108,7 +113,7 @@ class Domains:
         return digest.hexdigest()
 
     def _parts(self) -> Iterator[bytes]:
-        yield self.name.encode()
+        yield f"{self.name} {self.flip}".encode()
         yield from (name.encode() for name in self.classes)
         yield self.preprocessing.to_json().encode()
         labelled = (self.source, self.source_check)

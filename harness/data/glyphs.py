@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -46,6 +47,7 @@ class Shapes:
     lookalike: Mask
 
 
+@cache
 def draw_shapes(fonts: tuple[str, ...]) -> Shapes:
     """All digit shapes of these fonts."""
     masks: list[Mask] = []
