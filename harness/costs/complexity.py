@@ -1,0 +1,97 @@
+"""Multiply-adds, parameters and activations of deployed subnets.
+
+Deployed: batch-norm folded into the convolutions, one head; convolutions and linear layers count (DESIGN section 3).
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from harness.bank import ModelBank
+from harness.space import Architecture
+
+
+class ComplexityCounter:
+    """Counts for any architecture of a bank, in microseconds, from one fvcore run over one subnet.
+
+    A layer's multiply-adds are proportional to its inputs and to its outputs, so fvcore's count of the smallest subnet
+    per pair of channels, times the channels that run, is fvcore's count of any other - exactly, in integers.
+    """
+
+    def __init__(self, bank: ModelBank) -> None:
+        self.space = bank.space
+        layers = bank.layers()
+        smallest = bank.space.smallest
+        counted = count_macs(bank.cut(smallest, bank.neutral_statistics(smallest)), bank.spec.input_shape)
+        pairs = np.array([layer.widths(smallest) for layer in layers], np.int64).prod(1)
+        self.layer_names = tuple(layer.name for layer in layers)
+        #: Multiply-adds of one image per (input, output) channel pair, by layer.
+        self._per_pair = np.array([counted[name] for name in self.layer_names], np.int64) // pairs
+        #: Weights per (input, output) channel pair: the kernel's area.
+        self._kernel = np.array([layer.module.weight[0, 0].numel() for layer in layers], np.int64)
+        # Fixed widths follow two slots appended to the architecture: image channels and classes.
+        count = len(smallest)
+        self._fixed = np.array([bank.spec.input_shape[0], len(bank.spec.classes)], np.int64)
+        self._inputs = np.array([count if layer.inputs is None else layer.inputs for layer in layers])
+        self._outputs = np.array([count + 1 if layer.outputs is None else layer.outputs for layer in layers])
+
+    def macs(self, arch: Architecture) -> int:
+        """Return the multiply-adds of one image."""
+        return int(self.layer_macs(arch).sum())
+
+    def params(self, arch: Architecture) -> int:
+        """Return the number of folded weights and biases."""
+        return int(self.layer_params(arch).sum())
+
+    def compute_fraction(self, arch: Architecture) -> float:
+        """Return the multiply-adds as a fraction of the full-width subnet's."""
+        return self.macs(arch) / self._full_macs
+
+    def layer_macs(self, arch: Architecture) -> NDArray[np.int64]:
+        """Return the multiply-adds of every layer for one image [layers]."""
+        inputs, outputs = self._widths(arch)
+        macs: NDArray[np.int64] = self._per_pair * inputs * outputs
+        return macs
+
+    def layer_params(self, arch: Architecture) -> NDArray[np.int64]:
+        """Return the folded weights and biases of every layer [layers]."""
+        inputs, outputs = self._widths(arch)
+        return self._kernel * inputs * outputs + outputs
+
+    def layer_activations(self, arch: Architecture) -> NDArray[np.int64]:
+        """Return how many numbers every layer writes for one image [layers]."""
+        _, outputs = self._widths(arch)
+        numbers: NDArray[np.int64] = self._per_pair // self._kernel * outputs
+        return numbers
+
+    @cached_property
+    def _full_macs(self) -> int:
+        return self.macs(self.space.full)
+
+    def _widths(self, arch: Architecture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        widths = np.concatenate([np.asarray(arch, np.int64), self._fixed])
+        return widths[self._inputs], widths[self._outputs]
+
+
+def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return fvcore's multiply-adds of every submodule for one image, by name ("" for all): convolutions and linear.
+
+    fvcore calls them flops, and its default total would also count batch-norm and pooling.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fvcore traces with torch.jit, which says on import and use that it is old
+        from fvcore.nn import jit_handles
+        from fvcore.nn.jit_analysis import JitModelAnalysis
+
+        analysis = JitModelAnalysis(module, torch.zeros(1, *input_shape))
+        analysis.unsupported_ops_warnings(False).tracer_warnings("none")
+        analysis.set_op_handle("aten::_convolution", jit_handles.conv_flop_jit)
+        analysis.set_op_handle("aten::addmm", jit_handles.addmm_flop_jit)
+        analysis.set_op_handle("aten::linear", jit_handles.linear_flop_jit)
+        return {name: int(count) for name, count in analysis.by_module().items()}
