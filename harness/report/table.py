@@ -16,7 +16,7 @@ _ROW = TypeAdapter(Row)
 
 
 class ReportError(Exception):
-    """A table that cannot be written or read; the message is one sentence naming the file and, where known, the place."""
+    """A table that cannot be written or read; the message is one sentence with the file and, if known, the place."""
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:

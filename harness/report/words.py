@@ -31,6 +31,12 @@ def time_unit(milliseconds: Iterable[float]) -> TimeUnit:
     return MICROSECONDS if middle < 0 else MILLISECONDS if middle < 3 else SECONDS
 
 
+def duration(milliseconds: float) -> str:
+    """Write a round latency with its own unit: 20 µs, 1 ms, 2 s."""
+    unit = time_unit([milliseconds])
+    return f"{milliseconds * unit.per_ms:.4g} {unit.name}"
+
+
 def digits(value: float, significant: int = 3) -> str:
     """Write a non-negative number with three significant digits and no exponent: 0.0123, 1.23, 12.3, 123, 1234."""
     if value == 0:
@@ -42,11 +48,22 @@ def digits(value: float, significant: int = 3) -> str:
 
 
 def count(value: float) -> str:
-    """Write a count with a metric prefix: 999, 5.90 k, 5.90 M, 4.09 G."""
-    for size, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if value >= 0.9995 * size:
-            return digits(value / size) + prefix
-    return f"{value:.0f}"
+    """Write a count with a metric prefix and three digits: 999, 5.90 k, 5.90 M, 4.09 G."""
+    scaled, prefix = _metric(value)
+    return digits(scaled) + prefix if prefix else f"{value:.0f}"
+
+
+def round_count(value: float) -> str:
+    """Write a count that is a round number with a metric prefix: 500, 5 k, 20 M."""
+    scaled, prefix = _metric(value)
+    return f"{scaled:.4g}{prefix}"
+
+
+def _metric(value: float) -> tuple[float, str]:
+    return next(
+        ((value / size, prefix) for size, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")) if value >= 0.9995 * size),
+        (value, ""),
+    )
 
 
 def interval(low: float, high: float) -> str:
@@ -61,7 +78,7 @@ def percent(share: float) -> str:
 
 
 def limit(budget: str) -> tuple[float, str] | None:
-    """Split a single limit into number and unit: ``1/64`` is (0.0156, ""), ``10ms`` is (10.0, "ms"); None if unknown."""
+    """Split one limit into number and unit: ``1/64`` is (0.0156, ""), ``10ms`` is (10.0, "ms"); None if unknown."""
     match = _LIMIT.fullmatch(budget)
     if not match or match[2] not in _UNITS:
         return None
