@@ -1,0 +1,26 @@
+"""Tiny real networks for tests."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SHAPE = (1, 1, 8, 8)
+
+
+def write_network(path: Path, channels: int = 4, *, batch: int = 1, scale: float = 1.0) -> Path:
+    """Write a convolution with pooling; input [batch, 1, 8, 8], output [batch, channels, 1, 1]; `scale` may be NaN."""
+    weight = (scale * np.random.default_rng(channels).normal(0, 1, (channels, 1, 3, 3))).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["image", "weight"], ["features"]),
+            helper.make_node("GlobalAveragePool", ["features"], ["pooled"]),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *SHAPE[1:]])],
+        [helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [batch, channels, 1, 1])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path

@@ -1,0 +1,238 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import psutil
+import pytest
+
+from devices import (
+    AgentLost,
+    AgentProcess,
+    Device,
+    DeviceError,
+    DeviceProfile,
+    EngineFailed,
+    Visit,
+    connect,
+)
+from devices.agent import wire
+from devices.bundle import agent_zipapp
+from tests.devices.faults import faulty_device
+from tests.devices.networks import SHAPE, write_network
+
+
+def test_the_fingerprint_says_what_was_measured_on(device: Device) -> None:
+    found = device.describe()
+    assert found.engine_version == ort.__version__
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+    assert found.logical_cores == os.cpu_count()
+    assert found.board
+    assert found.os_release
+    assert found.threads == device.profile.threads
+
+
+def test_a_round_returns_every_timed_run_of_every_visit_in_the_order_asked(
+    device: Device, agent: AgentProcess, network: Path, tmp_path: Path
+) -> None:
+    small, large = device.load(agent, network), device.load(agent, write_network(tmp_path / "large.onnx", 512))
+    result = agent.run_round([Visit(large.handle, 2, 7), Visit(small.handle, 0, 9), Visit(large.handle, 1, 3)])
+    assert [len(samples) for samples in result.samples] == [7, 9, 3]
+    assert min(map(min, result.samples)) > 0
+    assert np.median(result.samples[0]) > np.median(result.samples[1])
+    assert result.after.wall_s > result.before.wall_s
+
+
+def test_outputs_equal_the_runtime_s_own_for_any_number_of_images(device: Device, tmp_path: Path) -> None:
+    network = write_network(tmp_path / "batch.onnx", 6, batch=4)
+    images = np.random.default_rng(0).normal(size=(10, *SHAPE[1:])).astype(np.float32)
+    session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+    padded = np.concatenate([images, np.zeros((2, *SHAPE[1:]), np.float32)])
+    expected = np.concatenate([session.run(None, {"image": padded[i : i + 4]})[0] for i in (0, 4, 8)])[:10]
+    np.testing.assert_array_equal(device.infer(network, images), expected)
+
+
+def test_images_of_another_shape_are_refused(device: Device, network: Path) -> None:
+    with pytest.raises(DeviceError, match=r"takes \[1, 1, 8, 8\]"):
+        device.infer(network, np.zeros((2, 3, 8, 8), np.float32))
+
+
+def test_a_file_that_is_no_network_fails_and_the_agent_goes_on(
+    device: Device, agent: AgentProcess, network: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    with pytest.raises(EngineFailed):
+        device.load(agent, tmp_path / "broken.onnx")
+    assert device.load(agent, network).finite
+
+
+def test_an_output_that_is_not_finite_is_noticed_at_loading(
+    device: Device, agent: AgentProcess, tmp_path: Path
+) -> None:
+    assert not device.load(agent, write_network(tmp_path / "nan.onnx", scale=float("nan"))).finite
+
+
+def test_an_unloaded_network_cannot_be_visited(device: Device, agent: AgentProcess, network: Path) -> None:
+    model = device.load(agent, network)
+    agent.unload(model)
+    with pytest.raises(DeviceError, match="handle"):
+        agent.run_round([Visit(model.handle, 0, 1)])
+
+
+def test_a_file_outside_the_work_folder_is_refused(agent: AgentProcess, device: Device, network: Path) -> None:
+    name = device.put(network)
+    work = Path(psutil.Process(agent.pid).cwd())
+    (work / "link.onnx").symlink_to(network)
+    for escape in (str(network), f"../{work.name}/../../{network.name}", "link.onnx", "/etc/passwd", "."):
+        with pytest.raises(DeviceError, match="outside the work folder"):
+            agent.load(escape, engine="onnxruntime", threads=1)
+    with pytest.raises(DeviceError, match="no file 'absent'"):
+        agent.load("absent", engine="onnxruntime", threads=1)
+    assert agent.load(name, engine="onnxruntime", threads=1).finite
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"op": "explode"}, "no operation"),
+        ({"op": 7}, "'op' must be of type str"),
+        ({"op": "describe", "v": 99}, "speaks version"),
+        ({"op": "describe", "engine": "tvm"}, "no engine is called 'tvm'"),
+        ({"op": "load", "file": "x"}, "'threads'|no file"),
+        ({"op": "round", "visits": [[1, 0, 0]]}, "at least one timed run"),
+        ({"op": "round", "visits": [[1, 0, True]]}, "a visit is"),
+        ({"op": "round", "visits": [[1, 0, 5]]}, "no network has the handle 1"),
+        ({"op": "infer", "handle": 3}, "no network has the handle 3"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_in_words(
+    agent: AgentProcess, fields: dict[str, object], words: str
+) -> None:
+    operation = {"v": wire.VERSION, "id": 1, **fields}
+    agent._line.send(operation, 10.0)
+    reply, _ = agent._line.receive(30.0)
+    assert reply["ok"] is False
+    assert reply["id"] == 1
+    assert re.search(words, reply["message"]), reply["message"]
+
+
+def test_a_round_of_endless_runs_is_refused(device: Device, agent: AgentProcess, network: Path) -> None:
+    model = device.load(agent, network)
+    with pytest.raises(DeviceError, match="at most"):
+        agent.run_round([Visit(model.handle, 0, 10**9)])
+
+
+@pytest.mark.parametrize("request_line", [b"x" * (wire.MAX_LINE + 1), b"hello"], ids=["oversize", "malformed"])
+def test_an_unreadable_request_is_refused_and_the_agent_goes_on(agent: AgentProcess, request_line: bytes) -> None:
+    agent._line._write_all(request_line + b"\n", time.monotonic() + 10)
+    reply, _ = agent._line.receive(30.0)
+    assert (reply["ok"], reply["kind"]) == (False, "refused")
+    assert agent.describe("onnxruntime").engine.engine == "onnxruntime"
+
+
+def test_an_agent_killed_in_the_middle_of_a_round_is_a_device_error_that_says_so(
+    device: Device, agent: AgentProcess, tmp_path: Path
+) -> None:
+    model = device.load(agent, write_network(tmp_path / "large.onnx", 1024))
+    threading.Timer(0.3, os.kill, (agent.pid, signal.SIGKILL)).start()
+    with pytest.raises(AgentLost, match=r"ended during 'round' \(signal 9\)"):
+        agent.run_round([Visit(model.handle, 0, 50_000)])
+
+
+def test_a_dying_agent_s_last_words_are_in_the_error(profile: DeviceProfile, tmp_path: Path) -> None:
+    device = faulty_device(profile, tmp_path, "sys.exit('no such instruction')")
+    with device, pytest.raises(AgentLost, match=r"exit status 1.*no such instruction"):
+        device.describe()
+
+
+def test_garbage_on_the_line_is_a_device_error_and_leaves_no_process(profile: DeviceProfile, tmp_path: Path) -> None:
+    with faulty_device(profile, tmp_path, r"os.write(1, b'Welcome to this board!\n')") as device:
+        with device.agent() as agent, pytest.raises(AgentLost, match="cannot be understood"):
+            agent.describe("onnxruntime")
+        assert not psutil.pid_exists(agent.pid)
+
+
+def test_an_answer_without_sense_is_a_device_error(profile: DeviceProfile, tmp_path: Path) -> None:
+    fault = "agent.server.Server._load = lambda *_: ({'handle': 'seven'}, b'')"
+    with faulty_device(profile, tmp_path, fault) as device, device.agent() as agent:
+        (tmp_path / "any").write_bytes(b"")
+        with pytest.raises(DeviceError, match="makes no sense: handle"):
+            device.load(agent, tmp_path / "any")
+
+
+def test_an_agent_that_hangs_is_given_up_after_the_time_out(
+    tmp_path: Path, profile: DeviceProfile, network: Path
+) -> None:
+    patient = profile.override(timeouts={"load_s": 0.2, "start_s": 20.0})
+    with faulty_device(patient, tmp_path, "agent.server.Server._load = lambda *_: time.sleep(60)") as device:
+        with device.agent() as agent:
+            agent.describe("onnxruntime")
+            start = time.monotonic()
+            with pytest.raises(AgentLost, match=r"did not answer 'load' within 0.2 s"):
+                device.load(agent, network)
+            assert time.monotonic() - start < 5
+        assert not psutil.pid_exists(agent.pid)
+
+
+def test_what_a_runtime_prints_does_not_disturb_the_conversation(profile: DeviceProfile, tmp_path: Path) -> None:
+    fault = (
+        "describe = agent.host.describe\n"
+        "agent.host.describe = lambda: (os.system('echo noise'), print('noise'), describe())[2]"
+    )
+    with faulty_device(profile, tmp_path, fault) as device:
+        assert device.describe().engine == "onnxruntime"
+
+
+def start_by_hand(folder: Path, silence: str) -> "subprocess.Popen[bytes]":
+    (folder / "agent.pyz").write_bytes(agent_zipapp())
+    command = [sys.executable, str(folder / "agent.pyz"), "--work", str(folder), "--silence", silence]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_the_agent_ends_itself_when_the_line_closes(tmp_path: Path) -> None:
+    process = start_by_hand(tmp_path, "600")
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(10) == 0
+
+
+def test_the_agent_ends_itself_when_the_line_goes_silent_even_within_a_request(tmp_path: Path) -> None:
+    process = start_by_hand(tmp_path, "0.2")
+    assert process.stdin is not None
+    process.stdin.write(b'{"v": 1, ')
+    process.stdin.flush()
+    assert process.wait(10) == 0
+
+
+def test_the_agent_writes_nothing_but_what_it_was_given(device: Device, agent: AgentProcess, network: Path) -> None:
+    work = Path(psutil.Process(agent.pid).cwd())
+    name = device.put(network)
+    model = device.load(agent, network)
+    agent.run_round([Visit(model.handle, 0, 3)])
+    assert sorted(path.name for path in work.rglob("*")) == sorted(["agent.pyz", name])
+
+
+def test_the_agent_is_one_file_with_the_same_bytes_every_time() -> None:
+    assert agent_zipapp() == agent_zipapp()
+
+
+def test_threads_that_spin_stop_when_their_run_ends(profile: DeviceProfile, tmp_path: Path) -> None:
+    network = write_network(tmp_path / "wide.onnx", 512)
+    with connect(profile.override(threads=2), state=tmp_path / "state") as device, device.agent() as agent:
+        model = device.load(agent, network)
+        agent.run_round([Visit(model.handle, 0, 200)])
+        used = psutil.Process(agent.pid).cpu_times().user
+        time.sleep(0.5)
+        assert psutil.Process(agent.pid).cpu_times().user - used < 0.1
+
+
+def test_answers_carry_numbers_a_strict_reader_accepts(agent: AgentProcess) -> None:
+    description = agent.describe("onnxruntime")
+    json.loads(description.model_dump_json(), parse_constant=pytest.fail)

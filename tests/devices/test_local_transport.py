@@ -1,0 +1,100 @@
+import hashlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devices import Device, DeviceBusy, DeviceError, DeviceProfile, connect
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from devices import connect, load_profile
+with connect(load_profile("cpu"), state=Path(sys.argv[1])) as device, device.agent() as agent:
+    device.put(Path(sys.argv[2]))
+    print(agent.pid, flush=True)
+    time.sleep(float(sys.argv[3]))
+"""
+
+
+def hold(state: Path, network: Path, seconds: float) -> tuple["subprocess.Popen[str]", int]:
+    """Start another run that holds the device; return it and the process number of its agent."""
+    command = [sys.executable, "-c", HOLD, str(state), str(network), str(seconds)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert run.stdout is not None
+    return run, int(run.stdout.readline())
+
+
+def work_folders(state: Path) -> list[Path]:
+    return list((state / "local").glob("work-*"))
+
+
+def test_a_file_is_kept_once_under_the_hash_of_its_content(device: Device, network: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "another-name.onnx"
+    copy.write_bytes(network.read_bytes())
+    name = device.put(network)
+    assert device.put(copy) == name == hashlib.sha256(network.read_bytes()).hexdigest() + ".onnx"
+    (folder,) = work_folders(tmp_path / "state")
+    assert (folder / name).read_bytes() == network.read_bytes()
+
+
+def test_the_work_folder_is_private_and_gone_afterwards(profile: DeviceProfile, tmp_path: Path, network: Path) -> None:
+    with connect(profile, state=tmp_path) as device:
+        device.put(network)
+        (folder,) = work_folders(tmp_path)
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not work_folders(tmp_path)
+
+
+def test_an_absent_file_is_named(device: Device, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match=r"absent\.onnx cannot be brought"):
+        device.put(tmp_path / "absent.onnx")
+
+
+def test_a_second_run_is_told_who_measures_and_since_when(
+    profile: DeviceProfile, tmp_path: Path, network: Path
+) -> None:
+    run, _ = hold(tmp_path, network, 60)
+    try:
+        with pytest.raises(DeviceBusy, match=rf"process {run.pid} \(since 20\d\d-"):
+            connect(profile, state=tmp_path, lock_wait_s=0.3).__enter__()
+        assert work_folders(tmp_path), "the refused run must not touch the folder of the one that measures"
+    finally:
+        run.kill()
+        run.wait()
+
+
+def test_a_second_run_waits_for_the_first_to_end(profile: DeviceProfile, tmp_path: Path, network: Path) -> None:
+    run, _ = hold(tmp_path, network, 0.5)
+    with connect(profile, state=tmp_path, lock_wait_s=30) as device:
+        assert run.wait(10) == 0
+        assert device.describe().engine == "onnxruntime"
+
+
+def test_a_killed_run_leaves_no_lock_no_agent_and_no_file(
+    profile: DeviceProfile, tmp_path: Path, network: Path
+) -> None:
+    run, agent_pid = hold(tmp_path, network, 60)
+    run.kill()
+    run.wait()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(agent_pid) and psutil.Process(agent_pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the agent outlived its workstation"
+        time.sleep(0.05)
+    with connect(profile, state=tmp_path, lock_wait_s=0):
+        assert len(work_folders(tmp_path)) == 1
+    assert not work_folders(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_device_error(profile: DeviceProfile, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DeviceError, match="cannot be made"):
+        connect(profile, state=tmp_path / "file").__enter__()
+
+
+def test_a_device_that_is_not_connected_starts_nothing(profile: DeviceProfile, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="not connected"):
+        connect(profile, state=tmp_path).agent()
