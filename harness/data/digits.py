@@ -24,7 +24,7 @@ from harness.data.splitting import split
 CLASSES = tuple("0123456789")
 SIZE = 16
 BITMAP, BLOCK = 32, 4
-BATCH = 500
+BATCH = 100  # fits the processor's cache
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _render_batch(shapes: Shapes, chosen: np.ndarray, rng: np.random.Generator, 
     with_pen = rng.random(count) < hand.pen
     fields = np.where(with_pen[:, None, None], shapes.pen[chosen], shapes.outline[chosen])
     level = np.where(with_pen, -rng.uniform(1.5, 3.5, count), rng.uniform(-1.0, 0.5, count))
-    written = _write(torch.from_numpy(fields)[:, None], rng, hand)
+    written = _write(torch.from_numpy(fields), rng, hand)
     bitmaps = _normalise(written, torch.from_numpy(level).float(), rng, sensor)
     return F.avg_pool2d(bitmaps.float()[:, None], BLOCK)[:, 0] * BLOCK**2
 
@@ -134,27 +134,47 @@ def _normal(rng: np.random.Generator, deviation: float, *shape: int) -> Tensor:
 
 
 def _write(fields: Tensor, rng: np.random.Generator, hand: Hand) -> Tensor:
-    """Warp the fields [N, 1, CANVAS, CANVAS] by a random affine map and a smooth random displacement: [N, C, C]."""
+    """Warp the fields [N, CANVAS, CANVAS] by a random affine map and smooth random displacements."""
     count = len(fields)
     angle, slant = _normal(rng, math.radians(hand.rotation), count), _normal(rng, hand.slant, count)
     aspect = _normal(rng, hand.stretch, count).exp()
-    cos, sin, nought = angle.cos(), angle.sin(), torch.zeros(count)
-    theta = torch.stack(
-        [
-            torch.stack([cos * aspect, slant * cos - sin, nought], 1),
-            torch.stack([sin * aspect, slant * sin + cos, nought], 1),
-        ],
-        1,
-    )
-    grid = F.affine_grid(theta, [count, 1, CANVAS, CANVAS], align_corners=False)
-    x, y = grid.unbind(-1)
-    height = y * CANVAS / GLYPH_HEIGHT
-    widening = 1 + _normal(rng, hand.keystone, count)[:, None, None] * height
-    lift = _normal(rng, hand.balance * 2 / CANVAS, count)[:, None, None] * (1 - height.square()).clamp(min=0)
-    grid = torch.stack([x * widening, y + lift], -1)
+    across = _normal(rng, hand.keystone, count)[:, None, None]
+    lift = _normal(rng, hand.balance * 2 / CANVAS, count)[:, None, None]
     knots = _normal(rng, hand.wobble * 2 / CANVAS, count, 2, hand.knots, hand.knots)
-    bend = F.interpolate(knots, size=(CANVAS, CANVAS), mode="bicubic", align_corners=True)
-    return F.grid_sample(fields, grid + bend.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)[:, 0]
+
+    span = _span(CANVAS)
+    cos, sin = angle.cos(), angle.sin()
+    x = _outer(cos * aspect, span[None, :]) + _outer(slant * cos - sin, span[:, None])
+    y = _outer(sin * aspect, span[None, :]) + _outer(slant * sin + cos, span[:, None])
+    height = y * (CANVAS / GLYPH_HEIGHT)
+    bend = _smooth(knots)
+    x = x * (1 + across * height) + bend[:, 0]
+    y = y + lift * (1 - height.square()).clamp(min=0) + bend[:, 1]
+    return _sample(fields, x, y)
+
+
+def _span(size: int) -> Tensor:
+    """The centres of `size` pixels in grid_sample's coordinates, -1 to 1."""
+    return (torch.arange(size) + 0.5) * (2 / size) - 1
+
+
+def _outer(factors: Tensor, pattern: Tensor) -> Tensor:
+    return factors[:, None, None] * pattern
+
+
+def _sample(fields: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Values of the fields [N, C, C] at x [N, H or 1, W] and y [N, H, W or 1], in -1..1: [N, H, W]."""
+    shape = (len(fields), y.shape[1], x.shape[2])
+    grid = torch.stack([x.expand(shape), y.expand(shape)], -1)
+    return F.grid_sample(fields[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+
+
+def _smooth(knots: Tensor) -> Tensor:
+    """Cubic interpolation of knots [N, 2, K, K] to [N, 2, CANVAS, CANVAS], as two products with its basis."""
+    count = knots.shape[-1]
+    identity = torch.eye(count)[None, None]
+    basis = F.interpolate(identity, size=(count, CANVAS), mode="bicubic", align_corners=True)[0, 0]
+    return basis.T @ knots @ basis
 
 
 def _normalise(fields: Tensor, level: Tensor, rng: np.random.Generator, sensor: Sensor) -> Tensor:
@@ -169,13 +189,10 @@ def _normalise(fields: Tensor, level: Tensor, rng: np.random.Generator, sensor: 
     width = natural.clamp(min=sensor.narrowest).where(
         natural < sensor.narrowest * 1.3, torch.tensor(float(sensor.width))
     )
-    theta = torch.zeros(len(fields), 2, 3)
-    theta[:, 0, 0] = (right - left) / CANVAS * BITMAP / width
-    theta[:, 0, 2] = (left + right) / CANVAS - 1
-    theta[:, 1, 1] = (bottom - top) / CANVAS
-    theta[:, 1, 2] = (top + bottom) / CANVAS - 1
-    grid = F.affine_grid(theta, [len(fields), 1, BITMAP, BITMAP], align_corners=False)
-    fitted = F.grid_sample(fields[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+    span = _span(BITMAP)
+    x = _outer((right - left) / CANVAS * BITMAP / width, span[None, :]) + ((left + right) / CANVAS - 1)[:, None, None]
+    y = _outer((bottom - top) / CANVAS, span[:, None]) + ((top + bottom) / CANVAS - 1)[:, None, None]
+    fitted = _sample(fields, x, y)
     columns = (torch.arange(BITMAP) + 0.5 - BITMAP / 2).abs()
     fitted = fitted.masked_fill(columns > (width / 2)[:, None, None], -math.inf)
     wanted = _normal(rng, sensor.ink_spread, len(fields)) + sensor.ink
