@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Point = tuple[float, float]
 
 _ANGLES = (135, 45, -45, -135, 90, 180, 0, -90, 112, 158, 67, 22, -22, -67, -112, -158)
-_DISTANCES = (8, 12, 18, 25, 34, 46, 60)
+_DISTANCES = (8, 12, 18, 25, 34, 46, 60, 77, 97, 120)
 """Where a label may go around its point: degrees, in order of preference, and points of 1/72 inch."""
 _LEADER_FROM = 14
 _CLEARANCE = 2
