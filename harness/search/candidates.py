@@ -54,6 +54,15 @@ class Problem:
             raise ValueError(f"a search needs at least one evaluation, not {self.evaluations}")
         if not self.limits or not all(limit > 0 for limit in self.limits):
             raise ValueError(f"a search needs limits above zero, not {self.limits}")
+        for arch in (self.space.smallest, self.space.full):
+            self.checked_cost(arch)
+
+    def checked_cost(self, arch: Architecture) -> float:
+        """Return what an architecture costs; ValueError unless that is a positive number."""
+        cost = self.cost(arch)
+        if not (math.isfinite(cost) and cost > 0):
+            raise ValueError(f"the cost of {encode(arch)} must be a positive number, not {cost}")
+        return cost
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,7 @@ class Ledger:
         return Found(self.candidates, tuple(answers))
 
     def _evaluate(self, arch: Architecture) -> Candidate:
-        cost = self._problem.cost(arch)
-        if not (math.isfinite(cost) and cost > 0):
-            raise ValueError(f"the cost of {encode(arch)} must be a positive number, not {cost}")
+        cost = self._problem.checked_cost(arch)
         upem = self._problem.score(arch)
         if not math.isfinite(upem):
             raise ValueError(f"the score of {encode(arch)} must be a number, not {upem}")

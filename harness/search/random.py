@@ -12,7 +12,7 @@ from harness.search.candidates import Found, Ledger, Problem, Progress
 WINDOW = 0.9
 
 #: Draws per evaluation before giving up: in a small space most architectures have been seen by then.
-PATIENCE = 8
+PATIENCE = 4
 
 
 def search(problem: Problem, *, progress: Progress | None = None) -> Found:
