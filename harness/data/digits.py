@@ -38,7 +38,7 @@ class Hand:
     stretch: float = 0.15  # log of the aspect, standard deviation
     balance: float = 4.0  # how far the middle moves up or down, standard deviation: small and large loops
     keystone: float = 0.2  # relative widening towards the top or the bottom, standard deviation
-    wobble: float = 2.6  # smooth random displacement, standard deviation
+    wobble: float = 2.3  # smooth random displacement, standard deviation
     knots: int = 5  # control points of that displacement, along each side
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -76,7 +77,7 @@ def load_folders(
     train, check = split_classwise(labels, SOURCE_SHARE, streams[0])
     unlabelled, held_out = split(len(others), 1.0 if other.classes is None else TARGET_SHARE, streams[1])
     domains = Domains(
-        name=f"{source.name} to {target.name}",
+        name=_name(source, target),
         classes=labelled.classes,
         preprocessing=preprocessing,
         source=LabelledImages(images[train], labels[train]),
@@ -107,7 +108,7 @@ def scan(folder: Path) -> ImageFolder:
     for label, class_folder in enumerate(class_folders):
         found = [entry for entry in _entries(class_folder) if _is_image(entry)]
         if not found:
-            raise DataError(f"The class folder {class_folder} holds no images.")
+            raise DataError(_without_images(class_folder))
         files += found
         labels += [label] * len(found)
     return ImageFolder(tuple(files), tuple(labels), tuple(entry.name for entry in class_folders))
@@ -152,6 +153,19 @@ def _preprocessing(size: tuple[int, int], channels: Literal[1, 3]) -> Preprocess
         resize="shorter-side-then-crop",
         shorter_side=round(max(size) * 256 / 224),
     )
+
+
+def _name(source: Path, target: Path) -> str:
+    """Both folders as seen from the one that holds them: "dslr/images to webcam/images"."""
+    paths = [source.resolve(), target.resolve()]
+    shared = os.path.commonpath([path.parent for path in paths])
+    return " to ".join(path.relative_to(shared).as_posix() for path in paths)
+
+
+def _without_images(class_folder: Path) -> str:
+    if any(entry.is_dir() for entry in _entries(class_folder)):
+        return f"The class folder {class_folder} holds folders instead of images; if those are the classes, name it."
+    return f"The class folder {class_folder} holds no images."
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -50,6 +50,7 @@ def test_class_folders_on_both_sides(source: Path, target: Path) -> None:
     assert held_out is not None
     assert domains.classes == ("a", "b")
     assert domains.flip
+    assert domains.name == "source to target"
     assert domains.source.labels.bincount().tolist() == [8, 8]
     assert domains.source_check.labels.bincount().tolist() == [2, 2]
     assert domains.target.shape == (14, 3, 16, 16)
@@ -159,6 +160,8 @@ def test_no_images(source: Path, tmp_path: Path) -> None:
 def test_an_empty_class_is_named(source: Path, target: Path) -> None:
     (target / "c").mkdir()
     fails("class folder .*target/c holds no images", source, target)
+    (target / "c" / "deeper").mkdir()
+    fails("target/c holds folders instead of images", source, target)
 
 
 def test_a_class_mismatch_is_listed(source: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measurements that a person runs; none of it is part of the package."""

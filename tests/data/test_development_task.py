@@ -1,0 +1,67 @@
+"""The loader of the development task, on small files of the same formats."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.development_task import Direction, load_mnist_usps
+from harness.data import DataError
+
+
+def idx(file: Path, values: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    file.write_bytes(gzip.compress(header + values.astype(np.uint8).tobytes()))
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    h5py = pytest.importorskip("h5py")
+    rng = np.random.default_rng(0)
+    for prefix, count in (("train", 40), ("t10k", 20)):
+        idx(tmp_path / "mnist" / f"{prefix}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28)))
+        idx(tmp_path / "mnist" / f"{prefix}-labels-idx1-ubyte.gz", np.arange(count) % 10)
+    (tmp_path / "usps").mkdir()
+    with h5py.File(tmp_path / "usps" / "usps.h5", "w") as file:
+        for part, count in (("train", 30), ("test", 15)):
+            group = file.create_group(part)
+            group["data"] = rng.random((count, 256), dtype=np.float32)
+            group["target"] = np.arange(count) % 10
+    return tmp_path
+
+
+@pytest.mark.parametrize(("direction", "counts"), [("mnist-usps", (40, 20, 30, 15)), ("usps-mnist", (30, 15, 40, 20))])
+def test_both_directions(data_root: Path, direction: Direction, counts: tuple[int, ...]) -> None:
+    domains, held_out = load_mnist_usps(data_root, direction, 0)
+    parts = (domains.source.images, domains.source_check.images, domains.target, held_out.images)
+    assert tuple(len(part) for part in parts) == counts
+    assert all(part.shape[1:] == (1, 16, 16) and part.dtype == torch.float32 for part in parts)
+    assert sorted(held_out.labels.tolist()) == sorted(index % 10 for index in range(counts[3]))
+    assert load_mnist_usps(data_root, direction, 0)[0].digest == domains.digest
+    assert load_mnist_usps(data_root, direction, 1)[0].digest != domains.digest
+
+
+def test_absent_damaged_and_foreign_files_are_named(data_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent/mnist/train-images-idx3-ubyte.gz, which does not exist"):
+        load_mnist_usps(tmp_path / "absent", "mnist-usps", 0)
+    with pytest.raises(DataError, match="not usps-svhn"):
+        load_mnist_usps(data_root, "usps-svhn", 0)  # type: ignore[arg-type]
+    images = data_root / "mnist" / "train-images-idx3-ubyte.gz"
+    whole = gzip.decompress(images.read_bytes())
+    for content, message in (
+        (gzip.compress(whole[:-1]), "is truncated"),
+        (gzip.compress(b"\0\0\x0d" + whole[3:]), "is not an idx file"),
+        (gzip.compress(whole)[:-20], "cannot be read"),
+        (b"plain", "cannot be read"),
+    ):
+        images.write_bytes(content)
+        with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz {message}"):
+            load_mnist_usps(data_root, "mnist-usps", 0)
+    (data_root / "usps" / "usps.h5").write_bytes(b"plain")
+    with pytest.raises(DataError, match=r"usps.h5 cannot be read"):
+        load_mnist_usps(data_root, "usps-mnist", 0)
