@@ -1,6 +1,6 @@
 """Notice a failed bank without target labels (METHOD section 5).
 
-Two things are known without them: how often each class occurs in the source, and held-out source images with their labels.
+Two things are known without them: how often each class occurs in the source, and held-out source images with labels.
 """
 
 from __future__ import annotations
@@ -35,14 +35,19 @@ class Health:
     @property
     def usable(self) -> bool:
         """Whether the subnet still tells classes apart."""
-        return self.finite and self.distance_from_prior <= UNUSABLE and self.source_accuracy > 2 * self.chance
+        return self.finite and self.distance_from_prior <= UNUSABLE and self.source_accuracy >= self.least_accuracy
+
+    @property
+    def least_accuracy(self) -> float:
+        """A quarter of the way from always naming the commonest class to being always right."""
+        return self.chance + 0.25 * (1.0 - self.chance)
 
     @property
     def complaint(self) -> str | None:
         """What is wrong, in words; None where nothing is."""
         if not self.finite:
             return "its outputs are not finite"
-        if self.source_accuracy <= 2 * self.chance:
+        if self.source_accuracy < self.least_accuracy:
             return f"it names only {self.source_accuracy:.0%} of held-out source images rightly"
         parts = []
         if self.distance_from_prior > DOUBTFUL:

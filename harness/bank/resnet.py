@@ -5,6 +5,7 @@ Module names follow torchvision's ResNet, so that a full-width state dict maps o
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class ResNetConfig:
     """A residual network: `planes` inner channels and `blocks` blocks per stage.
 
     `bottleneck`: 1x1, 3x3, 1x1 convolutions with four times as many outputs as planes; else two 3x3 convolutions.
-    `small_images`: a 3x3 stem that keeps the resolution; else torchvision's 7x7 stem and max-pooling.
+    `small_images`: a 3x3 stem and 2x2 max-pooling; else torchvision's 7x7 stem with stride 2 and 3x3 max-pooling.
     `minimum_share`: the narrowest width as a share of the full one, so that the space reaches 1/64 of the multiply-adds
     (uniform 1/8 does not: stem and heads shrink only linearly).
     """
@@ -53,7 +54,7 @@ class ResNetConfig:
 CONFIGS = {
     config.name: config
     for config in (
-        ResNetConfig("resnet8", (32, 64, 128), (1, 1, 1), False, small_images=True, divisor=2, minimum_share=0.1),
+        ResNetConfig("resnet8", (40, 80, 160), (1, 1, 1), False, small_images=True, divisor=2, minimum_share=0.1),
         ResNetConfig("resnet18", (64, 128, 256, 512), (2, 2, 2, 2), False, False, divisor=4, minimum_share=0.08),
         ResNetConfig("resnet34", (64, 128, 256, 512), (3, 4, 6, 3), False, False, divisor=4, minimum_share=0.1),
         ResNetConfig("resnet50", (64, 128, 256, 512), (3, 4, 6, 3), True, False, divisor=8, minimum_share=0.1),
@@ -162,7 +163,7 @@ class SlimmableResNet(nn.Module):
             else SlimmableConv2d(in_channels, stem, 7, 2, 3, bias=False)
         )
         self.bn1 = SlimmableBatchNorm2d(stem)
-        self.maxpool = nn.Identity() if config.small_images else nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.MaxPool2d(2) if config.small_images else nn.MaxPool2d(3, 2, 1)
         c_in = stem
         for i, (planes, blocks, c_out) in enumerate(
             zip(config.planes, config.blocks, config.stage_outputs, strict=True), 1
@@ -194,8 +195,7 @@ class SlimmableResNet(nn.Module):
             bn1=self.bn1.cut(arch[0], statistics),
             relu1=nn.ReLU(inplace=True),
         )
-        if isinstance(self.maxpool, nn.MaxPool2d):
-            modules["maxpool"] = nn.MaxPool2d(3, 2, 1)
+        modules["maxpool"] = copy.deepcopy(self.maxpool)
         c_in = arch[0]
         for name, block, inner, out in self._blocks(arch):
             modules[name] = block.cut(c_in, inner, out, statistics)

@@ -1,0 +1,161 @@
+"""The run folder: where a run's results lie, and run.json, its record (DESIGN section 5)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.settings import RunSettings
+
+PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "fvcore", "numpy", "scipy", "pymoo", "slimda-edge")
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; the message says why in one sentence."""
+
+
+class Record(BaseModel):
+    """The contents of run.json."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    arguments: RunSettings
+    seed: int
+    started: str
+    versions: dict[str, str]
+    data: dict[str, str] = Field(default_factory=dict)
+    devices: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    cost_models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    errors: list[str] = Field(default_factory=list)
+
+
+class RunFolder:
+    """A run's folder on disk; the record is written whole after every change."""
+
+    def __init__(self, path: Path, record: Record) -> None:
+        self.path = path
+        self.record = record
+
+    @property
+    def bank(self) -> Path:
+        """Folder of the adapted bank."""
+        return self.path / "bank"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where training stands."""
+        return self.bank / "checkpoint.safetensors"
+
+    @property
+    def subnets(self) -> Path:
+        """Folder of the selected subnets."""
+        return self.path / "subnets"
+
+    @property
+    def tradeoff(self) -> Path:
+        """The CSV."""
+        return self.path / "tradeoff.csv"
+
+    @property
+    def picture(self) -> Path:
+        """The picture of the trade-off."""
+        return self.path / "tradeoff.png"
+
+    @property
+    def measurements(self) -> Path:
+        """This run's measurements, raw samples included."""
+        return self.path / "measurements.sqlite"
+
+    def save(self) -> None:
+        """Write run.json whole or not at all."""
+        partial = self.path / "run.json.partial"
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(self.record.model_dump(mode="json"), file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path / "run.json")
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the block's seconds to the record and save it, also when the block fails."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + time.monotonic() - start, 3)
+            self.save()
+
+
+def new_path() -> Path:
+    """Return a folder name under runs/ that sorts by time."""
+    return Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+@contextmanager
+def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
+    """Open the run in `path` and hold it against other processes; create it where it is new.
+
+    `settings` None takes those of the run that is there. Raises RunError where the folder is in use, holds another run,
+    is not a run, or cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+    except OSError as error:
+        raise RunError(f"cannot write to the run folder {path}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"another process is working in the run folder {path}") from error
+        folder = RunFolder(path, _record(path, settings))
+        folder.save()
+        yield folder
+
+
+def _record(path: Path, settings: RunSettings | None) -> Record:
+    if (path / "run.json").exists():
+        found = read_record(path)
+        if settings is not None and settings != found.arguments:
+            raise RunError(f"{path} holds a run with other arguments; resume it with the same ones, or choose a new --run")
+        return found
+    if settings is None:
+        raise RunError(f"there is no run in {path}: run.json is missing")
+    return Record(
+        arguments=settings,
+        seed=settings.seed,
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+    )
+
+
+def read_record(path: Path) -> Record:
+    """Return what run.json in `path` says; RunError where it is not there or not one."""
+    try:
+        return Record.model_validate_json((path / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"there is no run in {path}: run.json is missing") from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise RunError(f"{path / 'run.json'} is not a run record: {' '.join(str(error).split())[:200]}") from error
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,66 @@
+"""What a run was asked to do: every argument, validated, as it is kept in run.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.adaptation import AdaptationSettings, Confidence, Method
+
+DEFAULT_BUDGETS = "1,1/2,1/4,1/8,1/16,1/32,1/64"
+
+
+class SearchEffort(BaseModel):
+    """How much is measured and scored; the sizes of the default run fit two CPU cores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profiled: Annotated[int, Field(ge=8)] = 32
+    evaluations: Annotated[int, Field(ge=8)] = 400
+    score_images: Annotated[int, Field(ge=16)] = 512
+    population: Annotated[int, Field(ge=4)] = 40
+    #: Share of a layer's channels that one greedy step drops.
+    greedy_share: Annotated[float, Field(gt=0, lt=1)] = 0.125
+
+
+class RunSettings(BaseModel):
+    """All arguments of a run. `source` and `target` None: the embedded digits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: tuple[str, ...] = ("cpu",)
+    model: str | None = None
+    source: Path | None = None
+    target: Path | None = None
+    image_size: Annotated[int, Field(ge=16)] | None = None
+    budgets: str | None = None
+    latency_ms: str | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    adaptation: AdaptationSettings = AdaptationSettings()
+    effort: SearchEffort = SearchEffort()
+    quick: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSettings:
+        if (self.source is None) != (self.target is None):
+            raise ValueError("--source and --target belong together: labelled source images and unlabelled target images")
+        return self
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything that is drawn."""
+        return self.adaptation.seed
+
+
+QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128, population=12, greedy_share=0.34)
+QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
+
+
+def adaptation_settings(method: Method, seed: int, quick: bool, **chosen: int | float | Confidence | None) -> AdaptationSettings:
+    """Return the settings of adaptation: what was chosen, over what `quick` implies, over the defaults."""
+    values: dict[str, object] = dict(QUICK_ITERATIONS) if quick else {}
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    return AdaptationSettings.model_validate({"method": method, "seed": seed, **values})

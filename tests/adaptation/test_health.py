@@ -1,0 +1,54 @@
+"""A failed bank is noticed without a target label, and said in words."""
+
+import pytest
+
+from harness.adaptation import AdaptationDiverged, AdaptationSettings, check_health, examine
+from harness.adaptation.training import train
+from harness.bank import Architecture, ModelBank, create_bank
+from harness.data import Domains
+
+
+def capacity(arch: Architecture) -> float:
+    return float(sum(arch))
+
+
+def adapted(domains: Domains, **values: object) -> ModelBank:
+    settings = AdaptationSettings.model_validate(
+        {"source_iterations": 25, "adaptation_iterations": 15, "batch_size": 24, "model_batch": 3, **values}
+    )
+    bank = create_bank("resnet8", domains.classes, (1, 16, 16), seed=0)
+    train(bank, domains, settings, capacity=capacity)
+    return bank
+
+
+def test_a_good_bank_has_nothing_to_complain_of(domains: Domains) -> None:
+    assert check_health(adapted(domains), domains) == []
+
+
+def test_a_training_torn_apart_by_its_learning_rate_is_noticed(domains: Domains) -> None:
+    with pytest.raises(AdaptationDiverged, match="try a learning rate below"):
+        adapted(domains, learning_rate=1e30)
+
+
+def test_a_bank_that_names_one_class_only_is_unusable_and_the_reason_is_in_words(domains: Domains) -> None:
+    bank = adapted(domains)
+    bank.heads.adapted.bias.data[1] += 1000.0
+    with pytest.raises(AdaptationDiverged, match="left nothing usable"):
+        check_health(bank, domains)
+    health = examine(bank, bank.space.full, domains)
+    assert health.lost_classes == ("a", "c")
+    assert not health.usable
+
+
+def test_a_doubtful_bank_is_warned_about_with_the_class_by_name(domains: Domains) -> None:
+    bank = adapted(domains)
+    bank.heads.adapted.bias.data[2] -= 1000.0
+    warnings = check_health(bank, domains)
+    assert any("hardly ever predicts c" in warning for warning in warnings)
+
+
+def test_outputs_that_are_not_finite_are_named(domains: Domains) -> None:
+    bank = adapted(domains)
+    bank.heads.adapted.weight.data[0, 0] = float("inf")
+    with pytest.raises(AdaptationDiverged, match="not finite"):
+        check_health(bank, domains)

@@ -1,0 +1,167 @@
+"""Which parameters each part of the objective moves, and that saving memory changes nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.adaptation.objective import (
+    Batch,
+    adaptation_losses,
+    extract,
+    ramp,
+    received_loss,
+    source_losses,
+    symnet_loss,
+    teach,
+)
+from harness.adaptation.settings import AdaptationSettings, Method
+from harness.bank import Architecture, ModelBank
+from harness.data import Domains
+
+
+def capacity(arch: Architecture) -> float:
+    return float(sum(arch))
+
+
+@pytest.fixture
+def batch(domains: Domains) -> Batch:
+    return Batch(domains.source.images[:8], domains.source.labels[:8], domains.target[:8])
+
+
+@pytest.fixture
+def subnets(bank: ModelBank) -> list[Architecture]:
+    return [bank.space.full, bank.space.smallest, bank.space.uniform(0.5)]
+
+
+def moved(bank: ModelBank) -> set[str]:
+    """Which of Cs, Ct, Ca and F have a gradient that is not zero."""
+    parts = {"Cs": bank.heads.source, "Ct": bank.heads.target, "Ca": bank.heads.adapted, "F": bank.backbone}
+    return {
+        name
+        for name, part in parts.items()
+        if any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in part.parameters())
+    }
+
+
+def gradients(bank: ModelBank) -> list[Tensor]:
+    found = [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in bank.parameters()]
+    bank.zero_grad()
+    return found
+
+
+def backward(losses: Iterator[Tensor]) -> None:
+    for loss in losses:
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
+def settings(method: Method, **values: object) -> AdaptationSettings:
+    return AdaptationSettings.model_validate({"method": method, **values})
+
+
+def test_symnet_moves_features_and_both_confusion_heads_but_not_the_third(bank: ModelBank, batch: Batch) -> None:
+    symnet_loss(bank, extract(bank, bank.space.smallest, batch), batch.labels, 1.0).backward()  # type: ignore[no-untyped-call]
+    assert moved(bank) == {"F", "Cs", "Ct"}
+
+
+def test_heads_learn_the_same_whatever_the_features_minimise(bank: ModelBank, batch: Batch) -> None:
+    """L_dc^F sees the heads' weights detached: its weight lambda changes the features' gradient alone."""
+    by_weight = []
+    for weight in (0.0, 1.0):
+        symnet_loss(bank, extract(bank, bank.space.full, batch), batch.labels, weight).backward()  # type: ignore[no-untyped-call]
+        heads = [
+            p.grad.clone() for h in (bank.heads.source, bank.heads.target) for p in h.parameters() if p.grad is not None
+        ]
+        stem = bank.backbone.conv1.weight.grad
+        assert stem is not None
+        by_weight.append((heads, stem.clone()))
+        bank.zero_grad()
+    for one, other in zip(by_weight[0][0], by_weight[1][0], strict=True):
+        torch.testing.assert_close(one, other)
+    assert not torch.allclose(by_weight[0][1], by_weight[1][1])
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("slimda", {"F", "Ca"}), ("seed", {"F", "Cs", "Ct"}), ("distill", {"F", "Cs", "Ct"})]
+)
+def test_knowledge_moves_only_the_heads_that_receive_it(
+    bank: ModelBank, batch: Batch, method: Method, expected: set[str]
+) -> None:
+    knowledge = torch.full((8, 3), 1 / 3)
+    features = extract(bank, bank.space.full, batch)
+    received_loss(bank, features, knowledge, settings(method)).backward()  # type: ignore[no-untyped-call]
+    assert moved(bank) == expected
+
+
+def test_in_slimda_the_ensemble_never_reaches_the_confusion_heads(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    """Cs and Ct get the same gradient from slimda as from symnet, at any weight and temperature."""
+    backward(adaptation_losses(bank, subnets, batch, settings("symnet"), 0.8, capacity))
+    heads = [*bank.heads.source.parameters(), *bank.heads.target.parameters()]
+    plain = [p.grad.clone() for p in heads if p.grad is not None]
+    bank.zero_grad()
+    backward(adaptation_losses(bank, subnets, batch, settings("slimda", temperature=0.25), 0.8, capacity))
+    for expected, parameter in zip(plain, heads, strict=True):
+        torch.testing.assert_close(parameter.grad, expected)
+
+
+def test_the_third_head_sees_source_labels_only_where_the_switch_is_on(bank: ModelBank, batch: Batch) -> None:
+    def third_head(on: bool) -> Tensor:
+        chosen = settings("slimda", adapted_head_on_source=on)
+        backward(adaptation_losses(bank, [bank.space.full], batch, chosen, 0.0, capacity))
+        grad = bank.heads.adapted.weight.grad
+        found = torch.zeros(1) if grad is None else grad.clone()
+        bank.zero_grad()
+        return found
+
+    assert third_head(on=False).abs().sum() == 0
+    assert third_head(on=True).abs().sum() > 0
+
+
+@pytest.mark.parametrize("method", ["symnet", "distill", "seed", "slimda"])
+def test_one_subnet_at_a_time_gives_the_gradients_of_keeping_all_graphs(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture], method: Method
+) -> None:
+    found = []
+    for keep in (True, False):
+        backward(adaptation_losses(bank, subnets, batch, settings(method, keep_graphs=keep), 0.5, capacity))
+        found.append(gradients(bank))
+    for kept, recomputed in zip(*found, strict=True):
+        torch.testing.assert_close(kept, recomputed, rtol=1e-4, atol=1e-6)
+
+
+def test_distillation_teaches_what_the_largest_subnet_believes(bank: ModelBank, subnets: list[Architecture]) -> None:
+    beliefs = torch.rand(3, 8, 3).softmax(dim=2)
+    assert torch.equal(teach(beliefs, subnets, settings("distill"), capacity), beliefs[0])
+
+
+def test_in_distillation_the_largest_subnet_learns_as_in_symnet(bank: ModelBank, batch: Batch) -> None:
+    found = []
+    for method in ("symnet", "distill"):
+        backward(adaptation_losses(bank, [bank.space.full], batch, settings(method), 1.0, capacity))
+        found.append(gradients(bank))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("confidence", ["uniform", "capacity", "entropy"])
+def test_every_confidence_rule_gives_probabilities_that_differ_from_one_subnets_own(
+    subnets: list[Architecture], confidence: str
+) -> None:
+    beliefs = torch.randn(3, 8, 3, generator=torch.Generator().manual_seed(1)).softmax(dim=2)
+    knowledge = teach(beliefs, subnets, settings("seed", confidence=confidence), capacity)
+    torch.testing.assert_close(knowledge.sum(dim=1), torch.ones(8))
+    assert not torch.allclose(knowledge, beliefs[0])
+
+
+def test_source_losses_move_everything(bank: ModelBank, batch: Batch) -> None:
+    backward(source_losses(bank, [bank.space.full], batch))
+    assert moved(bank) == {"F", "Cs", "Ct", "Ca"}
+
+
+def test_ramp_starts_at_zero_and_ends_near_one() -> None:
+    assert ramp(0.0) == 0.0
+    assert ramp(0.5) == pytest.approx(2 / (1 + 2.718281828459045**-5) - 1)
+    assert 0.999 < ramp(1.0) < 1.0
