@@ -8,6 +8,7 @@ at least six fresh processes in turn, with a t interval over the processes.
 import math
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -40,14 +41,16 @@ def explore(
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
-    blocks = list(_blocks(missing, session.protocol))
+    blocks = list(_blocks([subject for subject in missing if subject != anchor], session.protocol))
+    if missing == [anchor]:
+        blocks = [missing]
     failures: dict[str, str] = {}
     for index, block in enumerate(blocks):
         if session.remaining_s <= 0:
             break
         result = session.measure(block, index, _RoundTicks(progress, index, len(blocks), session.protocol.rounds))
         failures.update(result.failures)
-        found.update({name: [record] for name, record in result.records.items() if name not in reused})
+        found.update({name: [record] for name, record in result.records.items() if not found[name]})
     if progress and blocks:
         progress(1, 1)
     return {
@@ -146,15 +149,18 @@ class _Session:
         return records[-self.protocol.most_processes :]
 
     def measure(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None], processes: int = 0) -> Pass:
-        """Make one pass and put it into the store; a subject that kills the agent is left out of the next attempt."""
+        """Make one pass and put it into the store; a subject at whose loading the agent dies twice is left out."""
+        deaths: Counter[str] = Counter()
         failures: dict[str, str] = {}
         while True:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
                 result = measure_process(self._device, remaining, self._anchor, self._plan(index, processes), tick)
             except KilledByLoading as death:
-                failures[death.name] = str(death)
-                if death.name != self._anchor.name:
+                deaths[death.name] += 1
+                if deaths[death.name] > 1:
+                    failures[death.name] = str(death)
+                if self._anchor.name not in failures:
                     continue
                 result = Pass()
             result.failures.update(failures)

@@ -1,0 +1,286 @@
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from devices import AgentLost, AgentProcess, Device, DeviceProfile, Visit, connect
+from devices.process import RoundSamples
+from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, finalists
+from tests.devices.faults import faulty_device
+from tests.devices.networks import write_network
+from tests.measuring.conftest import QUICK
+
+
+def uids(results: dict[str, Measurement]) -> set[str]:
+    return {record.uid for result in results.values() for record in result.records}
+
+
+def test_exploring_measures_everything_in_interleaved_rounds_of_one_process(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    steps: list[tuple[int, int]] = []
+    found = explore(device, [narrow, middle], anchor, store=store, progress=lambda *step: steps.append(step))
+    assert list(found) == ["wide", "narrow", "middle"]
+    assert {result.verdict for result in found.values()} == {"ok"}
+    assert steps[-1][0] == steps[-1][1]
+    assert [done / total for done, total in steps] == sorted(done / total for done, total in steps)
+    for result in found.values():
+        (record,) = result.records
+        assert len(record.rounds_ns) == len(record.anchor_ns) >= QUICK.rounds
+        assert record.anchor_ns == found["wide"].records[0].rounds_ns
+        assert record.warmup_runs >= QUICK.warmup_runs
+        assert record.fingerprint == device.describe()
+        assert result.summary is not None
+        assert result.summary.ci_high_ms is None
+    ratios = [result.summary.ratio for result in found.values() if result.summary]
+    assert ratios[0] == 1
+    assert ratios[1] < ratios[2] < 1
+
+
+def test_a_second_exploration_measures_only_what_is_new(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    first = explore(device, [narrow], anchor, store=store)
+    other_weights = Subject("re-adapted", write_network(middle.file.with_name("again.onnx"), 4), narrow.topology)
+    second = explore(device, [other_weights, middle], anchor, store=store)
+    assert second["re-adapted"].records == first["narrow"].records
+    assert second["wide"].records == first["wide"].records
+    assert (second["re-adapted"].reused, second["middle"].reused) == (True, False)
+    assert second["middle"].summary is not None
+
+
+def test_more_thorough_rules_do_not_reuse_a_hasty_measurement(device: Device, store: Store, anchor: Subject) -> None:
+    first = explore(device, [], anchor, store=store)
+    thorough = QUICK.model_copy(update={"warmup_seconds": 0.1})
+    second = explore(device, [], anchor, store=store, protocol=thorough)
+    assert not uids(first) & uids(second)
+
+
+def test_a_ratio_to_another_anchor_is_not_reused(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    first = explore(device, [narrow], anchor, store=store)
+    second = explore(device, [narrow], middle, store=store)
+    assert not uids(first) & uids(second)
+
+
+def test_a_block_that_does_not_fit_is_cut_and_each_part_has_the_anchor(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    cut = QUICK.model_copy(update={"block_subjects": 1})
+    found = explore(device, [narrow, middle], anchor, store=store, protocol=cut)
+    wide, first, second = (found[name].records[0].anchor_ns for name in ("wide", "narrow", "middle"))
+    assert wide == first != second
+
+
+def test_finalists_run_in_fresh_processes_to_the_p99_count_and_are_then_reused(
+    device: Device, store: Store, anchor: Subject, narrow: Subject
+) -> None:
+    steps: list[tuple[int, int]] = []
+    found = finalists(device, [narrow], anchor, store=store, progress=lambda *step: steps.append(step))
+    for result in found.values():
+        assert result.summary is not None
+        assert result.summary.processes == len(result.records) >= 6
+        assert result.summary.samples >= 662
+        assert result.summary.p99_ms is not None
+        assert result.summary.ci_low_ms is not None
+        assert result.stopped in ("precise", "plateau", "processes")
+        assert len({record.recorded_at for record in result.records}) == len(result.records)
+    assert steps[-1] == (len(steps), max(6, len(steps)))
+    again = finalists(device, [narrow], anchor, store=store)
+    assert uids(again) == uids(found)
+    assert all(result.reused for result in again.values())
+
+
+def test_what_the_engine_cannot_load_or_answers_with_nan_fails_and_the_others_are_measured(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, broken: Subject, tmp_path: Path
+) -> None:
+    nan = Subject("nan", write_network(tmp_path / "nan.onnx", 4, scale=float("nan")), "topology of nan")
+    found = explore(device, [broken, nan, narrow], anchor, store=store)
+    assert [found[name].verdict for name in ("broken", "nan", "narrow")] == ["failed", "failed", "ok"]
+    assert "engine failed" in found["broken"].reason
+    assert "not finite" in found["nan"].reason
+    assert found["broken"].summary is found["nan"].summary is None
+
+
+def test_a_failed_finalist_is_not_tried_again_in_every_process(
+    device: Device, store: Store, anchor: Subject, broken: Subject
+) -> None:
+    found = finalists(device, [broken], anchor, store=store)
+    assert found["broken"].verdict == "failed"
+    assert found["wide"].summary is not None
+    assert found["wide"].summary.processes >= 6
+
+
+def test_an_anchor_that_cannot_be_measured_is_an_error(
+    device: Device, store: Store, narrow: Subject, broken: Subject
+) -> None:
+    with pytest.raises(MeasurementError, match="the anchor cannot be measured: the engine failed"):
+        explore(device, [narrow], broken, store=store)
+
+
+def test_two_networks_of_one_name_are_refused(device: Device, store: Store, anchor: Subject, narrow: Subject) -> None:
+    with pytest.raises(MeasurementError, match="two subjects are called 'wide'"):
+        explore(device, [Subject("wide", narrow.file, "other")], anchor, store=store)
+
+
+def test_a_missing_file_is_named(device: Device, store: Store, anchor: Subject, tmp_path: Path) -> None:
+    with pytest.raises(MeasurementError, match=r"gone\.onnx cannot be read"):
+        explore(device, [Subject("gone", tmp_path / "gone.onnx", "t")], anchor, store=store)
+
+
+def test_when_time_is_up_what_is_unmeasured_is_said_to_be(
+    device: Device, store: Store, anchor: Subject, narrow: Subject
+) -> None:
+    device.describe()
+    found = finalists(device, [narrow], anchor, store=store, time_limit_s=0.2)
+    assert found["narrow"].verdict == "noisy"
+    assert "time ran out after 1 of" in found["narrow"].reason
+    none = explore(device, [narrow], anchor, store=store, time_limit_s=1e-9)
+    assert {result.verdict for result in none.values()} == {"failed"}
+    assert {result.summary for result in none.values()} == {None}
+
+
+def test_a_network_that_kills_the_agent_fails_alone(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    fault = (
+        "load = agent.server.Server._load\n"
+        f"size = {middle.file.stat().st_size}\n"
+        "agent.server.Server._load = lambda self, request, blob:"
+        " os.abort() if os.path.getsize(request['file']) == size else load(self, request, blob)"
+    )
+    with faulty_device(profile, tmp_path, fault) as device:
+        found = explore(device, [middle, narrow], anchor, store=store)
+    assert found["middle"].verdict == "failed"
+    assert "signal 6" in found["middle"].reason
+    assert (found["wide"].verdict, found["narrow"].verdict) == ("ok", "ok")
+
+
+def test_an_engine_that_takes_no_time_fails(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject
+) -> None:
+    device = faulty_device(profile, tmp_path, "time.perf_counter_ns = lambda: 7")
+    with device, pytest.raises(MeasurementError, match="no time"):
+        explore(device, [narrow], anchor, store=store)
+
+
+def test_a_clock_that_falls_is_called_throttling(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject
+) -> None:
+    fault = "clocks = iter([2000.0] * 40 + [1000.0] * 1000)\nagent.host._clock = lambda: next(clocks)"
+    with faulty_device(profile, tmp_path, fault) as device:
+        thorough = profile.protocol.model_copy(update={"rounds": 20})
+        found = explore(device, [], anchor, store=store, protocol=thorough)
+    assert found["wide"].verdict == "throttled"
+    assert "50%" in found["wide"].reason
+    assert found["wide"].summary is not None
+
+
+def kill_agents() -> None:
+    """Kill every agent of this process, waiting for one to be there."""
+    deadline = time.monotonic() + 20
+    while not (children := psutil.Process().children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    for child in children:
+        child.kill()
+
+
+def test_an_agent_killed_between_rounds_loses_nothing_that_was_measured_before(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    def progress(done: int, total: int) -> None:
+        if done == QUICK.rounds + 1:  # in the second of two blocks
+            kill_agents()
+
+    cut = QUICK.model_copy(update={"block_subjects": 1})
+    with pytest.raises(AgentLost, match="signal 9"):
+        explore(device, [narrow, middle], anchor, store=store, protocol=cut, progress=progress)
+    resumed = explore(device, [narrow, middle], anchor, store=store, protocol=cut)
+    assert [result.reused for result in resumed.values()] == [True, True, False]
+    assert resumed["middle"].verdict == "ok"
+
+
+def test_an_agent_killed_once_by_something_else_is_started_again(
+    device: Device, store: Store, anchor: Subject, narrow: Subject
+) -> None:
+    device.describe()
+    killer = threading.Thread(target=kill_agents)
+    killer.start()
+    found = explore(device, [narrow], anchor, store=store)
+    killer.join()
+    assert {result.verdict for result in found.values()} == {"ok"}
+
+
+WORKSTATION = """
+import sys
+from pathlib import Path
+from devices import connect, load_profile
+from harness.measuring import Store, Subject, finalists
+from tests.measuring.conftest import QUICK
+state, store, wide, narrow = map(Path, sys.argv[1:])
+with connect(load_profile("cpu").override(protocol=QUICK), state=state) as device:
+    finalists(
+        device, [Subject("narrow", narrow, "topology of narrow")], Subject("wide", wide, "topology of wide"),
+        store=Store(store), progress=lambda done, total: print(done, flush=True),
+    )
+"""
+
+
+def test_a_killed_workstation_resumes_where_it_was(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject
+) -> None:
+    state = tmp_path / "state"
+    command = [sys.executable, "-c", WORKSTATION, *map(str, (state, store.path, anchor.file, narrow.file))]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert run.stdout is not None
+    while run.stdout.readline().strip() != "2":
+        assert run.poll() is None
+    run.kill()
+    run.wait()
+    with connect(profile, state=state, lock_wait_s=5) as device:
+        kept = {record.uid for record in store.find(device.describe(), narrow, "finalist")}
+        assert len(kept) in (2, 3)
+        resumed = finalists(device, [narrow], anchor, store=store)["narrow"]
+    assert kept <= {record.uid for record in resumed.records}
+    assert len(store.find(resumed.records[0].fingerprint, narrow, "finalist")) == len(resumed.records)
+
+
+def test_the_order_of_visits_is_seeded(
+    device: Device, anchor: Subject, narrow: Subject, middle: Subject, tmp_path: Path
+) -> None:
+    def orders(seed: int) -> list[list[int]]:
+        """Return the order of visits in the first rounds, as the agent was asked for them."""
+        asked: list[list[int]] = []
+        original = AgentProcess.run_round
+
+        def spy(agent: AgentProcess, visits: Sequence[Visit], *, expected_s: float = 0.0) -> RoundSamples:
+            if visits[0].untimed:
+                asked.append([visit.handle for visit in visits])
+            return original(agent, visits, expected_s=expected_s)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(AgentProcess, "run_round", spy)
+            explore(device, [narrow, middle], anchor, store=Store(tmp_path / f"{uuid.uuid4()}.sqlite"), seed=seed)
+        return asked[: QUICK.rounds]
+
+    first = orders(1)
+    assert first == orders(1) != orders(2)
+    assert all(sorted(order) == [1, 2, 3] for order in first)
+    assert len({tuple(order) for order in first}) > 1
+
+
+def test_what_is_timed_is_the_network_and_not_the_round_trip(device: Device, store: Store, anchor: Subject) -> None:
+    start = time.monotonic()
+    found = explore(device, [], anchor, store=store)["wide"]
+    wall_ns = (time.monotonic() - start) * 1e9
+    (record,) = found.records
+    assert np.sum(record.samples_ns) < wall_ns / 5
