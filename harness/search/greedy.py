@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 from harness.search.candidates import Candidate, Found, Ledger, Problem, Progress
 from harness.space import Slot, Space
+
+#: Which drop is kept: the one of lowest UPEM (METHOD), or of the smallest rise in UPEM for the log cost that it saves.
+Rule = Literal["upem", "upem-per-cost"]
 
 #: Shares of a width to drop at a time, finest first.
 SHARES = tuple(step / 20 for step in range(1, 20))
 
 
-def search(problem: Problem, *, progress: Progress | None = None, share: float | None = None) -> Found:
-    """At each step try one channel-group drop in every free slot and keep the one of lowest UPEM.
+def search(
+    problem: Problem, *, progress: Progress | None = None, share: float | None = None, rule: Rule = "upem"
+) -> Found:
+    """At each step try one channel-group drop in every free slot and keep the one that `rule` names.
 
     The answer to a limit is the architecture at which the descent first meets it, so every answer is, width by width,
     at most as wide as those to looser limits. `share` of a width is dropped at a time; by default the finest with which
@@ -29,8 +37,16 @@ def search(problem: Problem, *, progress: Progress | None = None, share: float |
         drops = problem.space.drops(current.arch, share)
         if not drops or len(answers) == len(set(problem.limits)) or len(tried := ledger.score(drops)) < len(drops):
             break
-        current = min(tried, key=lambda candidate: candidate.merit)
+        current = _kept(current, tried, rule)
     return ledger.found(answers.get(limit) for limit in problem.limits)
+
+
+def _kept(current: Candidate, tried: list[Candidate], rule: Rule) -> Candidate:
+    def rise_per_saving(candidate: Candidate) -> float:
+        saved = math.log(current.cost / candidate.cost)
+        return (candidate.upem - current.upem) / saved if saved > 0 else math.inf
+
+    return min(tried, key=lambda c: (rise_per_saving(c) if rule == "upem-per-cost" else 0.0, c.merit))
 
 
 def finest_share(space: Space, evaluations: int) -> float:

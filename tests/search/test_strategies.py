@@ -18,6 +18,7 @@ from harness.search import (
     Found,
     Problem,
     Scorer,
+    Strategy,
     evolutionary,
     greedy,
     uniform_architectures,
@@ -29,6 +30,7 @@ from tests.search.toy import (
     SPACE,
     WIDE,
     Counted,
+    even_score,
     everything,
     macs,
     problem,
@@ -218,15 +220,38 @@ def test_greedy_drops_finer_the_more_evaluations_there_are() -> None:
         greedy.search(problem(), share=1.0)
 
 
-@pytest.mark.parametrize("name", ["greedy", "evolution"])
-def test_guided_search_beats_the_median_random_search_of_the_same_count(name: ChosenBy) -> None:
+def log_mean(found: Found) -> float:
+    """Return the mean log UPEM of the answers: smaller is better."""
+    return float(np.mean([math.inf if answer is None else math.log(answer.upem) for answer in found.answers]))
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        greedy.search,
+        partial(greedy.search, rule="upem-per-cost"),
+        evolutionary.search,
+    ],
+)
+def test_guided_search_beats_the_median_random_search_of_the_same_count(search: Strategy) -> None:
     task = partial(problem, space=WIDE, score=wide_score, cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
+    yardstick = np.median([log_mean(random_search.search(task(seed=seed))) for seed in range(5)])
+    assert log_mean(search(task())) < yardstick
 
-    def mean(found: Found) -> float:
-        return float(np.mean([math.inf if answer is None else math.log(answer.upem) for answer in found.answers]))
 
-    yardstick = np.median([mean(random_search.search(task(seed=seed))) for seed in range(5)])
-    assert mean(STRATEGIES[name](task())) < yardstick
+def test_greedy_by_upem_per_cost_does_not_waste_upem_on_drops_that_save_nothing() -> None:
+    task = problem(space=WIDE, score=even_score, cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
+    assert log_mean(greedy.search(task, rule="upem-per-cost")) < log_mean(greedy.search(task))
+
+
+def test_greedy_by_upem_per_cost_leaves_a_slot_that_costs_nothing_alone() -> None:
+    task = problem(cost=lambda arch: 1.0 + arch[2] + arch[3], limits=(60.0,), evaluations=500)
+    (answer,) = greedy.search(task, rule="upem-per-cost").answers
+    assert answer is not None
+    assert answer.arch[1] == SPACE.full[1]
+    (plain,) = greedy.search(task).answers
+    assert plain is not None
+    assert plain.arch[1] < SPACE.full[1]
 
 
 def test_random_costs_are_uniform_on_a_log_scale_up_to_the_loosest_limit() -> None:
