@@ -137,7 +137,7 @@ class _WarmUp:
 
 def _warm_up(agent: AgentProcess, models: Sequence[LoadedModel], protocol: Protocol) -> _WarmUp:
     runs, seconds, timed = 0, 0.0, protocol.warmup_runs
-    estimates = [0.0] * len(models)
+    estimates = [model.first_ns / 1e9 for model in models]
     for _ in range(10 * _WARMUP_ROUNDS):
         if runs >= protocol.warmup_runs and seconds >= protocol.warmup_seconds:
             break

@@ -37,7 +37,7 @@ def explore(
     What the store has is not measured again. `progress` counts rounds. Raises `DeviceError` where the device is lost
     and `MeasurementError` where the anchor cannot be measured; what earlier blocks measured is in the store by then.
     """
-    session = _Session(device, anchor, store, "explore", protocol, seed, time_limit_s)
+    session = _Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s)
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
@@ -51,8 +51,6 @@ def explore(
         result = session.measure(block, index, _RoundTicks(progress, index, len(blocks), session.protocol.rounds))
         failures.update(result.failures)
         found.update({name: [record] for name, record in result.records.items() if not found[name]})
-    if progress and blocks:
-        progress(1, 1)
     return {
         subject.name: session.measurement(subject, found[subject.name], failures, "explored", subject.name in reused)
         for subject in _unique(subjects, anchor)
@@ -77,21 +75,22 @@ def finalists(
     processes are reached, or time is up. Processes found in the store count; a subject with enough of them is not
     measured again. `progress` counts processes. Raises as `explore` does; every process measured is in the store then.
     """
-    session = _Session(device, anchor, store, "finalist", protocol, seed, time_limit_s)
-    least = processes or session.protocol.processes
+    protocol = protocol or device.profile.protocol
+    least = processes or protocol.processes
+    session = _Session(device, anchor, store, "finalist", protocol, least, seed, time_limit_s)
     everyone = _unique(subjects, anchor)
     found = {subject.name: session.stored(subject) for subject in everyone}
     reused = {name for name, records in found.items() if len(records) >= least}
     failures: dict[str, str] = {}
     count, longest_s = 0, 0.0
-    while count < max(least, session.protocol.most_processes):
+    while count < max(least, protocol.most_processes):
         pending = [s for s in everyone if s.name not in reused and s.name not in failures]
-        if not pending or all(session.stopped(found[subject.name], least) for subject in pending):
+        if not pending or all(session.stopped(found[subject.name]) for subject in pending):
             break
         if session.remaining_s <= longest_s:
             break
         start = time.monotonic()
-        result = session.measure(pending, count, lambda: None, least)
+        result = session.measure(pending, count, lambda: None)
         failures.update(result.failures)
         for name, record in result.records.items():
             if name not in reused:
@@ -105,9 +104,8 @@ def finalists(
             subject,
             found[subject.name],
             failures,
-            session.stopped(found[subject.name], least) or "time",
+            session.stopped(found[subject.name]) or "time",
             subject.name in reused,
-            least,
         )
         for subject in everyone
     }
@@ -123,10 +121,13 @@ class _Session:
         store: Store,
         kind: Kind,
         protocol: Protocol | None,
+        processes: int,
         seed: int,
         time_limit_s: float | None,
     ) -> None:
         self.protocol = protocol or device.profile.protocol
+        self._least = processes
+        self._most = max(processes, self.protocol.most_processes)
         self._deadline = time.monotonic() + (time_limit_s or self.protocol.time_limit_s)
         self._device = device
         self._anchor = anchor
@@ -146,16 +147,19 @@ class _Session:
             for record in self._store.find(self._fingerprint, subject, self._kind)
             if record.anchor_topology == self._anchor.topology and _as_thorough(record, self.protocol)
         ]
-        return records[-self.protocol.most_processes :]
+        return records[-self._most :]
 
-    def measure(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None], processes: int = 0) -> Pass:
-        """Make one pass and put it into the store; a subject at whose loading the agent dies twice is left out."""
+    def measure(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None]) -> Pass:
+        """Make one pass and put it into the store; a subject at whose loading the agent dies twice is left out.
+
+        Ends because every attempt that does not return adds a death, and every subject can die at most twice.
+        """
         deaths: Counter[str] = Counter()
         failures: dict[str, str] = {}
         while True:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
-                result = measure_process(self._device, remaining, self._anchor, self._plan(index, processes), tick)
+                result = measure_process(self._device, remaining, self._anchor, self._plan(index), tick)
             except KilledByLoading as death:
                 deaths[death.name] += 1
                 if deaths[death.name] > 1:
@@ -169,17 +173,17 @@ class _Session:
             self._store.add(list(result.records.values()))
             return result
 
-    def _plan(self, index: int, processes: int) -> Plan:
+    def _plan(self, index: int) -> Plan:
         wanted, time_s = 0, math.inf
-        if processes:
-            wanted = math.ceil(statistics.REQUIRED_SAMPLES[99] / (processes * self.protocol.rounds))
-            time_s = self.remaining_s / max(1, processes - index)
+        if self._kind == "finalist":
+            wanted = math.ceil(statistics.REQUIRED_SAMPLES[99] / (self._least * self.protocol.rounds))
+            time_s = self.remaining_s / max(1, self._least - index)
         seed = (self._seed, zlib.crc32(self._kind.encode()), index)
         return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s)
 
-    def stopped(self, records: Sequence[ProcessRecord], processes: int) -> str:
+    def stopped(self, records: Sequence[ProcessRecord]) -> str:
         """Return why no further process is needed, or nothing where one is."""
-        if len(records) < processes:
+        if len(records) < self._least:
             return ""
         medians = [record.p50_ns for record in records]
         interval = statistics.median_interval(medians)
@@ -187,7 +191,7 @@ class _Session:
             return "precise"
         if statistics.settled(medians):
             return "plateau"
-        return "processes" if len(records) >= self.protocol.most_processes else ""
+        return "processes" if len(records) >= self._most else ""
 
     def measurement(
         self,
@@ -196,13 +200,12 @@ class _Session:
         failures: dict[str, str],
         stopped: str,
         reused: bool,
-        processes: int = 1,
     ) -> Measurement:
         """Return the measurement of a subject, with its verdict."""
         if subject.name in failures or not records:
             reason = failures.get(subject.name, "time ran out before it was measured")
             return Measurement(subject, (), "failed", reason)
-        verdict, reason = _judge(records, self.protocol, processes)
+        verdict, reason = _judge(records, self.protocol, self._least)
         return Measurement(subject, tuple(records), verdict, reason, stopped, reused)
 
 
