@@ -69,7 +69,7 @@ class SlimmableBatchNorm2d(nn.BatchNorm2d):
 
     def cut(self, channels: int, statistics: Statistics) -> nn.BatchNorm2d:
         """Return the running part as an ordinary batch-norm that holds the subnet's own statistics."""
-        plain = nn.BatchNorm2d(channels, eps=self.eps)
+        plain = nn.BatchNorm2d(channels, eps=self.eps, device=self.weight.device, dtype=self.weight.dtype)
         mean, variance = statistics[self.name]
         plain.load_state_dict(
             {

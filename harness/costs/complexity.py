@@ -28,7 +28,8 @@ class ComplexityCounter:
         self.space = bank.space
         layers = bank.layers()
         smallest = bank.space.smallest
-        counted = count_macs(bank.cut(smallest, bank.neutral_statistics(smallest)), bank.spec.input_shape)
+        cut = bank.cut(smallest, bank.neutral_statistics(smallest)).cpu().float()
+        counted = count_macs(cut, bank.spec.input_shape)
         pairs = np.array([layer.widths(smallest) for layer in layers], np.int64).prod(1)
         self.layer_names = tuple(layer.name for layer in layers)
         #: Multiply-adds of one image per (input, output) channel pair, by layer.

@@ -96,7 +96,7 @@ def folded(layer: Layer, arch: Architecture, statistics: Statistics) -> tuple[Te
     if layer.norm is None:
         assert layer.module.bias is not None
         return weight, layer.module.bias
-    mean, variance = (value.double() for value in statistics[layer.norm.name])
+    mean, variance = (value.to(weight.device, torch.float64) for value in statistics[layer.norm.name])
     scale = layer.norm.weight[:outputs].double() / torch.sqrt(variance + layer.norm.eps)
     bias = layer.norm.bias[:outputs].double() - mean * scale
     return weight * scale.to(weight.dtype).view(-1, 1, 1, 1), bias.to(weight.dtype)
