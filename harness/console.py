@@ -20,6 +20,11 @@ class Console:
         self._rich = RichConsole(stderr=True, highlight=False)
         self.warnings: list[str] = []
 
+    @property
+    def width(self) -> int:
+        """Characters in a line."""
+        return self._rich.width
+
     @contextmanager
     def stage(self, title: str) -> Iterator[Advance]:
         """Show a bar with time left while the block runs; the block calls what it is given with (done, total)."""

@@ -76,6 +76,11 @@ class RunFolder:
         return self.path / "tradeoff.png"
 
     @property
+    def page(self) -> Path:
+        """The trade-off to explore."""
+        return self.path / "report.html"
+
+    @property
     def measurements(self) -> Path:
         """This run's measurements, raw samples included."""
         return self.path / "measurements.sqlite"
@@ -110,8 +115,8 @@ def new_path() -> Path:
 def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
     """Open the run in `path` and hold it against other processes; create it where it is new.
 
-    `settings` None takes those of the run that is there. Raises RunError where the folder is in use, holds another run,
-    is not a run, or cannot be written.
+    `settings` None takes those of the run that is there, others replace them. Raises RunError where the folder is in
+    use, does not hold a run, or cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -131,8 +136,8 @@ def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
 def _record(path: Path, settings: RunSettings | None) -> Record:
     if (path / "run.json").exists():
         found = read_record(path)
-        if settings is not None and settings != found.arguments:
-            raise RunError(f"{path} holds a run with other arguments; resume it with the same ones, or choose a new --run")
+        if settings is not None:
+            found.arguments = settings
         return found
     if settings is None:
         raise RunError(f"there is no run in {path}: run.json is missing")

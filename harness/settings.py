@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.adaptation import AdaptationSettings, Confidence, Method
-
-DEFAULT_BUDGETS = "1,1/2,1/4,1/8,1/16,1/32,1/64"
+from harness.adaptation import AdaptationSettings
 
 
 class SearchEffort(BaseModel):
@@ -46,7 +45,9 @@ class RunSettings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> RunSettings:
         if (self.source is None) != (self.target is None):
-            raise ValueError("--source and --target belong together: labelled source images and unlabelled target images")
+            raise ValueError(
+                "--source and --target belong together: labelled source images and unlabelled target images"
+            )
         return self
 
     @property
@@ -59,8 +60,23 @@ QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128, popul
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
 
 
-def adaptation_settings(method: Method, seed: int, quick: bool, **chosen: int | float | Confidence | None) -> AdaptationSettings:
-    """Return the settings of adaptation: what was chosen, over what `quick` implies, over the defaults."""
-    values: dict[str, object] = dict(QUICK_ITERATIONS) if quick else {}
-    values |= {name: value for name, value in chosen.items() if value is not None}
-    return AdaptationSettings.model_validate({"method": method, "seed": seed, **values})
+def settings_from(options: Mapping[str, Any]) -> RunSettings:
+    """Return the settings that command-line options ask for; what is absent or None takes its default.
+
+    Raises pydantic's ValidationError. `quick` replaces defaults, not what was asked for.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    quick = given.get("quick", False)
+    names = set(AdaptationSettings.model_fields) & set(given) - {"batch_size"}
+    adaptation = {**(QUICK_ITERATIONS if quick else {}), **{name: given[name] for name in names}}
+    if "train_batch_size" in given:
+        adaptation["batch_size"] = given["train_batch_size"]
+    if adaptation.get("method") == "standalone":
+        raise ValueError(
+            "standalone trains one network per width and leaves no bank to search; see the ablation command"
+        )
+    own = {name: given[name] for name in set(RunSettings.model_fields) & set(given) - {"adaptation", "effort"}}
+    if "device" in given:
+        own["devices"] = tuple(name.strip() for name in given["device"].split(","))
+    effort = QUICK_EFFORT if quick else SearchEffort()
+    return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort})

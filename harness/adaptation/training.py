@@ -110,9 +110,9 @@ def _draw(domains: Domains, size: int, rng: np.random.Generator) -> Batch:
 
     source, target = some(len(domains.source)), some(len(domains.target))
     return Batch(
-        augment(domains.source.images[source], generator),
+        augment(domains.source.images[source], generator, flip=domains.flip),
         domains.source.labels[source],
-        augment(domains.target[target], generator),
+        augment(domains.target[target], generator, flip=domains.flip),
     )
 
 

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""The command line: adapt a model bank once, measure its subnets on devices, search them without target labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+DATA, ADAPTATION, LIMITS, RUNNING = "Data and model", "Adaptation", "Limits and search", "Running"
+
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="Run folder (default: a new one under runs/).", rich_help_panel=RUNNING)
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --run, as it was asked for.", rich_help_panel=RUNNING)
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="File that keeps measurements across runs (default: user's cache).", rich_help_panel=RUNNING
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="End with one line of JSON on standard output.", rich_help_panel=RUNNING)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only warnings and errors.", rich_help_panel=RUNNING)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=RUNNING)]
+Devices = Annotated[
+    str,
+    typer.Option("--device", help="Device profiles, comma-separated: names or .toml files.", rich_help_panel=LIMITS),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="resnet8 (16 to 32 pixels), resnet18, resnet34 or resnet50; default by image size.",
+        rich_help_panel=DATA,
+    ),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--source", help="Labelled images: one folder per class (default: embedded digits).", rich_help_panel=DATA
+    ),
+]
+Target = Annotated[
+    Path | None,
+    typer.Option(
+        "--target",
+        help="Target images; class folders, where there are any, are for the report alone.",
+        rich_help_panel=DATA,
+    ),
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option("--image-size", min=16, help="Height and width in pixels (default: 224).", rich_help_panel=DATA),
+]
+Budgets = Annotated[
+    str | None,
+    typer.Option(
+        "--budgets",
+        help="Shares of the full multiply-adds, each answered (default where nothing else is limited: 1,1/2,...,1/64).",
+        rich_help_panel=LIMITS,
+    ),
+]
+LatencyMs = Annotated[
+    str | None,
+    typer.Option("--latency-ms", help="Limits on measured latency, each answered: 20,10,5.", rich_help_panel=LIMITS),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="Threads of the engine (default: the profile's).", rich_help_panel=LIMITS),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="source-only, symnet, distill, seed or slimda (standalone: in ablation).",
+        rich_help_panel=ADAPTATION,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.", rich_help_panel=RUNNING)]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="A minute's tour: short training and search, for trying and testing.", rich_help_panel=RUNNING
+    ),
+]
+SourceIterations = Annotated[
+    int | None,
+    typer.Option("--source-iterations", min=0, help="Steps on source images alone.", rich_help_panel=ADAPTATION),
+]
+Iterations = Annotated[
+    int | None, typer.Option("--iterations", min=0, help="Steps of adaptation.", rich_help_panel=ADAPTATION)
+]
+TrainBatchSize = Annotated[
+    int | None,
+    typer.Option("--train-batch-size", min=2, help="Images of each domain per step.", rich_help_panel=ADAPTATION),
+]
+ModelBatch = Annotated[
+    int | None,
+    typer.Option(
+        "--model-batch", min=2, help="Subnets per step, largest and smallest included.", rich_help_panel=ADAPTATION
+    ),
+]
+LearningRate = Annotated[
+    float | None, typer.Option("--learning-rate", help="Peak of AdamW's.", rich_help_panel=ADAPTATION)
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature", help="Sharpening of the ensemble's knowledge; below 1 sharpens.", rich_help_panel=ADAPTATION
+    ),
+]
+Confidence = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence", help="Weights in the ensemble: uniform, capacity or entropy.", rich_help_panel=ADAPTATION
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+@app.command("adapt")
+def pipeline(
+    context: typer.Context,
+    device: Devices = "cpu",
+    model: Model = None,
+    source: Source = None,
+    target: Target = None,
+    image_size: ImageSize = None,
+    budgets: Budgets = None,
+    latency_ms: LatencyMs = None,
+    threads: Threads = None,
+    batch_size: BatchSize = 1,
+    method: Method = "slimda",
+    source_iterations: SourceIterations = None,
+    adaptation_iterations: Iterations = None,
+    train_batch_size: TrainBatchSize = None,
+    model_batch: ModelBatch = None,
+    learning_rate: LearningRate = None,
+    temperature: Temperature = None,
+    confidence: Confidence = None,
+    seed: Seed = 0,
+    quick: Quick = False,
+    run: RunOption = None,
+    resume: Resume = False,
+    store: StoreOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """One adaptation, every device.
+
+    Adapts a slimmable model bank once to unlabelled target images, measures what its subnets really cost on every
+    device, and searches, without a target label, for the subnets that lose least within each budget. Without arguments:
+    embedded digits on this machine, a few minutes. The run folder then holds the subnets as ONNX, tradeoff.csv,
+    tradeoff.png and report.html.
+    """
+    if context.invoked_subcommand is None:
+        _run(context, ["adapt"] if context.info_name == "adapt" else None)
+
+
+@app.command("profile", help="Measure a spread of subnets on every device; needs an adapted bank.")
+@app.command("search", help="Score, choose and verify subnets for the budgets; needs an adapted bank.")
+@app.command("report", help="Write the report of what search left, with accuracy where target labels exist.")
+def stage(
+    context: typer.Context,
+    run: Annotated[Path, typer.Option("--run", help="Run folder.")],
+    device: Annotated[str | None, typer.Option("--device", help="Other devices than the run was asked for.")] = None,
+    budgets: Budgets = None,
+    latency_ms: LatencyMs = None,
+    store: StoreOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """One stage, on what the stages before it left in the run folder."""
+    _run(context, [str(context.info_name)])
+
+
+def _run(context: typer.Context, stages: list[str] | None) -> None:
+    from harness.main import execute
+
+    raise typer.Exit(execute(context.params, stages))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,24 @@
+"""The one place where target labels meet a model: accuracy, for reports."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from harness.bank import Architecture, ModelBank
+from harness.data import TargetLabels
+from harness.report import Accuracy, accuracy
+
+#: Images in one forward pass.
+BATCH = 512
+
+
+@torch.no_grad()
+def target_accuracy(bank: ModelBank, arch: Architecture, unlabelled: Tensor, held_out: TargetLabels) -> Accuracy:
+    """Return a subnet's accuracy on held-out target images, batch-norm re-estimated on `unlabelled` [N, C, H, W].
+
+    Pass source images as `unlabelled` to see the subnet without its adaptation of statistics.
+    """
+    statistics = bank.reestimate(unlabelled, arch)
+    named = [bank.logits(part, arch, statistics).argmax(dim=1) for part in torch.split(held_out.images, BATCH)]
+    return accuracy(torch.cat(named).numpy(), held_out.labels.numpy())

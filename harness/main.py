@@ -1,0 +1,140 @@
+"""From command-line options to a run and back to an exit code (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# ONNX Runtime's Linux wheel reports home otherwise, and must be told before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+from pydantic import ValidationError
+
+from devices import DeviceError, ProfileError, load_profile
+from harness.adaptation import AdaptationDiverged, CheckpointError
+from harness.bank import BankError
+from harness.console import Console
+from harness.data import DataError, TargetLabels
+from harness.export import ExportMismatch
+from harness.inputs import load_inputs
+from harness.measuring import MeasurementError, Store
+from harness.pipeline import STAGES, Run, run_stages
+from harness.report import ReportError, read_csv
+from harness.run_folder import RunError, RunFolder, new_path, open_run, read_record
+from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
+from harness.settings import RunSettings, settings_from
+
+INTERNAL, INTERRUPTED = 1, 130
+
+#: What `--json` says of every selected subnet.
+SUMMARISED = ["device", "budget", "arch_id", "widths", "macs", "host_p50_ms", "upem", "target_accuracy", "within_budget", "status"]
+
+#: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
+CODES: dict[int, tuple[type[Exception], ...]] = {
+    2: (ProfileError, DataError, BankError, BudgetError, RunError, ReportError, CheckpointError, ValidationError),
+    3: (DeviceError,),
+    5: (MeasurementError, ExportMismatch, AdaptationDiverged),
+    4: (InfeasibleBudget,),
+}
+
+
+def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
+    """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`."""
+    console = Console(quiet=options["quiet"])
+    path: Path = options["run"] or new_path()
+    try:
+        with open_run(path, _asked(options, stages)) as folder:
+            run, target_labels = prepare(folder, console, Store(options["store"]))
+            console.say(f"run folder: {path}")
+            run_stages(run, target_labels, stages or STAGES)
+            code = code_of(run.problems)
+            if options["as_json"]:
+                print(json.dumps(summary(folder, code)))
+            return code
+    except KeyboardInterrupt:
+        console.error(f"interrupted; go on with: python benchmark.py --run {path} --resume")
+        return INTERRUPTED
+    except Exception as error:
+        if options["debug"]:
+            traceback.print_exc()
+        code = code_of([error])
+        console.error(
+            sentence(error) if code != INTERNAL else f"internal error: {sentence(error)} (--debug shows where)"
+        )
+        return code
+
+
+def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, TargetLabels | None]:
+    """Validate everything that a run is given before anything is done: profiles, budgets, images."""
+    settings = folder.record.arguments
+    profiles = [load_profile(name) for name in settings.devices]
+    if settings.threads:
+        profiles = [profile.override(threads=settings.threads) for profile in profiles]
+    budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
+    with console.stage("reading the images") as advance, folder.timed("data"):
+        domains, target_labels = load_inputs(settings, advance)
+    digest = {"name": domains.name, "digest": domains.digest}
+    if folder.record.data not in ({}, digest):
+        raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
+    folder.record.data = digest
+    run = Run(folder, console, store, domains, profiles, {p.name: list(budgets) for p in profiles})
+    return run, target_labels
+
+
+def code_of(problems: Iterable[Exception]) -> int:
+    """Return the exit code for what went wrong: 0 for nothing, 1 for what has no code of its own."""
+    found = list(problems)
+    for code, kinds in CODES.items():
+        if any(isinstance(problem, kinds) for problem in found):
+            return code
+    return INTERNAL if found else 0
+
+
+def sentence(error: Exception) -> str:
+    """Return an error's message on one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = " ".join(str(part) for part in first["loc"]).replace("_", "-")
+        return f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def summary(folder: RunFolder, code: int) -> dict[str, Any]:
+    """Return what `--json` prints: where the run is, how it ended, and the selected subnets."""
+    rows = read_csv(folder.tradeoff) if folder.tradeoff.exists() else []
+    return {
+        "run": str(folder.path),
+        "exit_code": code,
+        "errors": folder.record.errors,
+        "warnings": folder.record.warnings,
+        "seconds": folder.record.seconds,
+        "selected": [{name: getattr(row, name) for name in SUMMARISED} for row in rows if row.selected == "yes"],
+    }
+
+
+def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings | None:
+    """Return the settings to run with; None for those that the run folder holds."""
+    path: Path | None = options["run"]
+    if stages and stages != ["adapt"]:
+        assert path is not None
+        changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name]}
+        if options["device"]:
+            changes["devices"] = tuple(options["device"].split(","))
+        found = read_record(path).arguments
+        return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
+    asked = settings_from(options)
+    if not options["resume"]:
+        if path is not None and (path / "run.json").exists():
+            raise RunError(f"{path} already holds a run; add --resume to go on with it, or choose another --run")
+        return asked
+    if path is None:
+        raise RunError("--resume needs --run: the folder of the run to go on with")
+    found = read_record(path).arguments
+    if asked not in (found, settings_from({})):
+        raise RunError(f"{path} holds a run with other arguments; resume it without any, or with the same")
+    return None

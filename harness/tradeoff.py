@@ -1,0 +1,134 @@
+"""The rows of the trade-off: what is known of every architecture on one device, put side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices import DeviceProfile, Fingerprint
+from harness.bank import Architecture
+from harness.costs import ComplexityCounter, LatencyModel
+from harness.measuring import Measurement, within_budget
+from harness.report import Accuracy, Row
+from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
+from harness.space import arch_id, encode
+
+
+@dataclass
+class DeviceResults:
+    """Everything found out about one device, by architecture."""
+
+    profile: DeviceProfile
+    fingerprint: Fingerprint
+    budgets: list[Budget]
+    measured: dict[Architecture, Measurement] = field(default_factory=dict)
+    latency_model: LatencyModel | None = None
+    upem: dict[Architecture, float] = field(default_factory=dict)
+    found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
+    chosen: dict[Budget, Architecture] = field(default_factory=dict)
+    agreement: dict[Architecture, float] = field(default_factory=dict)
+    model_bytes: dict[Architecture, int] = field(default_factory=dict)
+
+    def verdict(self, budget: Budget, arch: Architecture, counter: ComplexityCounter) -> str:
+        """Say whether a measured architecture keeps every limit of a budget: yes, borderline or no."""
+        verdicts = []
+        for limit in budget.limits:
+            if limit.kind == COMPUTE:
+                verdicts.append("yes" if counter.compute_fraction(arch) <= limit.value else "no")
+            elif limit.kind == LATENCY:
+                measurement = self.measured.get(arch)
+                verdicts.append(within_budget(measurement.summary if measurement else None, limit.value))
+        return worst(verdicts)
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Return the worst of yes, borderline and no."""
+    return max(verdicts, key=("yes", "borderline", "no").index)
+
+
+def rows_of(results: DeviceResults, model: str, counter: ComplexityCounter, batch_size: int) -> list[Row]:
+    """Return one row for every architecture that was measured or scored on the device, costliest first."""
+    archs = {*results.measured, *results.upem}
+    return [
+        Row(**_identity(results, batch_size), **_complexity(arch, model, counter), **_found(results, arch, counter))
+        for arch in sorted(archs, key=lambda arch: (-counter.macs(arch), arch))
+    ]
+
+
+def with_accuracy(rows: Iterable[Row], accuracy_of: Callable[[str], Accuracy]) -> list[Row]:
+    """Return the rows with target accuracy and its interval where the cost was measured; `accuracy_of` takes widths."""
+    known: dict[str, Accuracy] = {}
+    filled = []
+    for row in rows:
+        if row.cost_source == "measured":
+            found = known[row.widths] = known.get(row.widths) or accuracy_of(row.widths)
+            row = dataclasses.replace(
+                row, target_accuracy=found.value, accuracy_ci_low=found.low, accuracy_ci_high=found.high
+            )
+        filled.append(row)
+    return filled
+
+
+def _identity(results: DeviceResults, batch_size: int) -> dict[str, Any]:
+    fingerprint = results.fingerprint
+    return {
+        "device": results.profile.name,
+        "engine": fingerprint.engine,
+        "engine_version": fingerprint.engine_version,
+        "power_mode": fingerprint.power_mode or None,
+        "threads": fingerprint.threads,
+        "precision": "fp32",
+        "batch_size": batch_size,
+    }
+
+
+def _complexity(arch: Architecture, model: str, counter: ComplexityCounter) -> dict[str, Any]:
+    macs = counter.macs(arch)
+    return {
+        "arch_id": arch_id(model, arch),
+        "widths": encode(arch),
+        "compute_fraction": counter.compute_fraction(arch),
+        "macs": macs,
+        "flops": 2 * macs,
+        "params": counter.params(arch),
+    }
+
+
+def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounter) -> dict[str, Any]:
+    measurement = results.measured.get(arch)
+    predicted = results.latency_model.predict_ms(arch) if results.latency_model else None
+    budgets = [budget for budget in results.budgets if results.chosen.get(budget) == arch]
+    return {
+        "model_bytes": results.model_bytes.get(arch),
+        "predicted_ms": predicted,
+        "upem": results.upem.get(arch),
+        "agreement": results.agreement.get(arch),
+        "chosen_by": results.found_by.get(arch),
+        "budget": ";".join(budget.label for budget in budgets) or None,
+        "selected": "yes" if budgets else "no",
+        "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
+        **(_latency(measurement) if measurement else {"cost_source": "predicted" if predicted else None}),
+    }
+
+
+def _latency(measurement: Measurement) -> dict[str, Any]:
+    summary = measurement.summary
+    about: dict[str, Any] = {"status": measurement.verdict, "reason": measurement.reason or None}
+    if summary is None:
+        return about
+    return {
+        **about,
+        "cost_source": "measured",
+        "host_p50_ms": summary.p50_ms,
+        "host_ci_low_ms": summary.ci_low_ms,
+        "host_ci_high_ms": summary.ci_high_ms,
+        "host_p90_ms": summary.p90_ms,
+        "host_p99_ms": summary.p99_ms,
+        "first_ms": summary.first_ms,
+        "samples": summary.samples,
+        "rounds": summary.rounds,
+        "processes": summary.processes,
+        "throughput_ips": 1000.0 * measurement.subject.batch_size / summary.p50_ms,
+    }
