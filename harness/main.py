@@ -31,7 +31,18 @@ from harness.settings import RunSettings, settings_from
 INTERNAL, INTERRUPTED = 1, 130
 
 #: What `--json` says of every selected subnet.
-SUMMARISED = ["device", "budget", "arch_id", "widths", "macs", "host_p50_ms", "upem", "target_accuracy", "within_budget", "status"]
+SUMMARISED = (
+    "device",
+    "budget",
+    "arch_id",
+    "widths",
+    "macs",
+    "host_p50_ms",
+    "upem",
+    "target_accuracy",
+    "within_budget",
+    "status",
+)
 
 #: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
 CODES: dict[int, tuple[type[Exception], ...]] = {

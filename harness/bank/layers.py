@@ -63,8 +63,10 @@ class SlimmableBatchNorm2d(nn.BatchNorm2d):
             mean, variance = normalisation.given[self.name]
             return F.batch_norm(input, mean, variance, weight, bias, False, 0.0, self.eps)
         if normalisation.recorded is not None:
-            variance, mean = torch.var_mean(input.detach(), dim=(0, 2, 3), correction=0)
-            normalisation.recorded[self.name] = (mean, variance)
+            # The kernel hands back what it normalised with; asking for it apart would cost more than the layer itself.
+            output, mean, deviation = torch.native_batch_norm(input, weight, bias, None, None, True, 0.0, self.eps)
+            normalisation.recorded[self.name] = (mean, deviation.pow(-2).sub(self.eps).clamp_min(0.0))
+            return output
         return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
 
     def cut(self, channels: int, statistics: Statistics) -> nn.BatchNorm2d:
