@@ -184,6 +184,35 @@ def stage(
     _run(context, [str(context.info_name)])
 
 
+@app.command()
+def ablation(
+    context: typer.Context,
+    tasks: Annotated[str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist.")] = "digits",
+    methods: Annotated[str | None, typer.Option("--methods", help="Rungs of the ladder (default: all).")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")] = 5,
+    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds mnist/ and usps/.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Tasks and seeds trained at the same time.")] = 2,
+    source_iterations: SourceIterations = None,
+    adaptation_iterations: Iterations = None,
+    train_batch_size: TrainBatchSize = None,
+    model_batch: ModelBatch = None,
+    learning_rate: LearningRate = None,
+    temperature: Temperature = None,
+    confidence: Confidence = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Folder (default: runs/ablation); resumes there.")] = None,
+    quick: Quick = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train every method of the ladder over tasks and seeds: table, paired gains, UPEM's correlation, picture.
+
+    Finished trainings are kept in the folder, so the same command resumes.
+    """
+    from harness.main import execute_ablation
+
+    raise typer.Exit(execute_ablation(context.params))
+
+
 def _run(context: typer.Context, stages: list[str] | None) -> None:
     from harness.main import execute
 

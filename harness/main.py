@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 from pydantic import ValidationError
 
 from devices import DeviceError, ProfileError, load_profile
+from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
@@ -46,7 +47,17 @@ SUMMARISED = (
 
 #: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
 CODES: dict[int, tuple[type[Exception], ...]] = {
-    2: (ProfileError, DataError, BankError, BudgetError, RunError, ReportError, CheckpointError, ValidationError),
+    2: (
+        AblationError,
+        ProfileError,
+        DataError,
+        BankError,
+        BudgetError,
+        RunError,
+        ReportError,
+        CheckpointError,
+        ValidationError,
+    ),
     3: (DeviceError,),
     5: (MeasurementError, ExportMismatch, AdaptationDiverged),
     4: (InfeasibleBudget,),
@@ -57,7 +68,8 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
     """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`."""
     console = Console(quiet=options["quiet"])
     path: Path = options["run"] or new_path()
-    try:
+
+    def work() -> int:
         with open_run(path, _asked(options, stages)) as folder:
             run, target_labels = prepare(folder, console, Store(options["store"]))
             console.say(f"run folder: {path}")
@@ -66,16 +78,49 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
             if options["as_json"]:
                 print(json.dumps(summary(folder, code)))
             return code
+
+    return guarded(work, console, f"python benchmark.py --run {path} --resume", options["debug"])
+
+
+def execute_ablation(options: Mapping[str, Any]) -> int:
+    """Run the ladder over tasks and seeds, write its tables and picture, and return the exit code."""
+    console = Console(quiet=options["quiet"])
+    path: Path = options["run"] or Path("runs") / "ablation"
+
+    def work() -> int:
+        plan = Plan(
+            tasks=tuple(options["tasks"].split(",")),
+            methods=chosen_methods(options["methods"].split(",") if options["methods"] else None),
+            seeds=tuple(range(options["seeds"])),
+            settings=settings_from({**options, "seed": 0}).adaptation,
+            data_root=options["data_root"],
+            folder=path,
+        )
+        with console.stage("ablation: trainings") as advance:
+            cells = run_ablation(plan, options["jobs"], advance)
+        for cell in cells:
+            for warning in cell.warnings:
+                console.warn(f"{cell.outcomes[0].task}, seed {cell.settings.seed}, {cell.settings.method}: {warning}")
+        console.say(write_cells(plan, cells))
+        console.say(f"written to {path}: ablation.md, ablation.csv, upem.csv, ablation.png")
+        return 0
+
+    return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
+
+
+def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
+    """Return what `work` returns, or the exit code of what it raises, told in one sentence."""
+    try:
+        return work()
     except KeyboardInterrupt:
-        console.error(f"interrupted; go on with: python benchmark.py --run {path} --resume")
+        console.error(f"interrupted; go on with: {again}")
         return INTERRUPTED
     except Exception as error:
-        if options["debug"]:
+        if debug:
             traceback.print_exc()
         code = code_of([error])
-        console.error(
-            sentence(error) if code != INTERNAL else f"internal error: {sentence(error)} (--debug shows where)"
-        )
+        hint = "" if code != INTERNAL else " (an internal error; --debug shows where)"
+        console.error(sentence(error) + hint)
         return code
 
 

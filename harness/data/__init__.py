@@ -4,6 +4,7 @@ from harness.data.augmentation import augment
 from harness.data.digits import load_digits
 from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
 from harness.data.folders import load_folders
+from harness.data.mnist_usps import load_mnist_usps
 
 __all__ = [
     "DataError",
@@ -14,4 +15,5 @@ __all__ = [
     "augment",
     "load_digits",
     "load_folders",
+    "load_mnist_usps",
 ]

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.data import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
+from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
 
 Direction = Literal["mnist-usps", "usps-mnist"]
 SIZE = 16
@@ -98,7 +98,9 @@ def _usps(data_root: Path, part: Literal["train", "test"]) -> tuple[Tensor, Tens
     try:
         import h5py  # only this task needs it
     except ImportError:
-        raise DataError("The development task reads USPS with h5py, which is not installed.") from None
+        raise DataError(
+            "The development task reads USPS with h5py, which is not installed: pip install h5py."
+        ) from None
     try:
         with h5py.File(file, "r") as opened:
             images = torch.from_numpy(opened[part]["data"][:].astype(np.float32)).view(-1, 1, SIZE, SIZE)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.development_task import Direction, load_mnist_usps
+from harness.data.mnist_usps import Direction, load_mnist_usps
 from harness.data import DataError
 
 

@@ -1,0 +1,290 @@
+"""The ablation ladder over tasks and seeds (METHOD section 6): every cell is trained once and kept, so it can resume.
+
+Methods of one task and seed start from the same source iterations. They are compared at the same uniform widths, under
+the same batch-norm rule, at fixed training lengths: nothing is chosen by target labels, which are read for the report.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from harness.adaptation import DEPLOYED_HEAD, METHODS, AdaptationSettings, Method, check_health, train
+from harness.bank import Architecture, ModelBank, create_bank, load_bank, save_bank
+from harness.costs import ComplexityCounter
+from harness.data import Domains, TargetLabels, load_digits, load_mnist_usps
+from harness.evaluation import target_accuracy
+from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, write_ablation
+from harness.search import Scorer, uniform_architectures
+from harness.space import encode
+
+TASKS = ("digits", "mnist-usps", "usps-mnist")
+BUDGETS = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
+
+#: Where UPEM is held against accuracy: how many random architectures, and just below which shares of the compute.
+CORRELATED, CORRELATED_BUDGETS = 36, ("1/2", "1/8", "1/32")
+SHARPENING = 0.25
+
+
+class AblationError(ValueError):
+    """An ablation that cannot be run or resumed; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run; `settings` holds lengths and everything else that all cells share."""
+
+    tasks: tuple[str, ...]
+    methods: tuple[Method, ...]
+    seeds: tuple[int, ...]
+    settings: AdaptationSettings
+    data_root: Path | None
+    folder: Path
+
+    @property
+    def cells(self) -> int:
+        """How many trainings there are."""
+        return len(self.tasks) * len(self.methods) * len(self.seeds)
+
+
+class Cell(BaseModel):
+    """What one task, seed and method gave; a file of its own under cells/."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: AdaptationSettings
+    digest: str
+    warnings: list[str]
+    outcomes: list[Outcome]
+    scored: list[Scored]
+
+
+def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> list[Cell]:
+    """Train what is missing, `jobs` tasks and seeds at a time with equal parts of the cores; return all cells."""
+    for task in plan.tasks:
+        if task not in TASKS:
+            raise AblationError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+    (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
+    units = [(task, seed) for task in plan.tasks for seed in plan.seeds]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    done = 0
+    progress(done, plan.cells)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        futures = [pool.submit(_run_unit, plan, task, seed) for task, seed in units]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                done += len(plan.methods)
+                progress(done, plan.cells)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [read_cell(plan, task, seed, method) for task, seed in units for method in plan.methods]
+
+
+def write_cells(plan: Plan, cells: Sequence[Cell]) -> str:
+    """Write the tables and the picture into the plan's folder; return the tables as Markdown."""
+    settings = plan.settings
+    notes = [
+        f"{settings.source_iterations} source iterations, then {settings.adaptation_iterations} of the method; "
+        f"batches of {settings.batch_size} + {settings.batch_size}, model batch {settings.model_batch}",
+        "every method at the same uniform widths, batch-norm re-estimated on unlabelled target images",
+        f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores; torch {torch.__version__}",
+    ]
+    outcomes = [outcome for cell in cells for outcome in cell.outcomes]
+    scored = [(cell.outcomes[0].task, cell.settings.seed, one) for cell in cells for one in cell.scored]
+    return write_ablation(outcomes, scored, plan.folder, notes)
+
+
+def read_cell(plan: Plan, task: str, seed: int, method: Method) -> Cell:
+    """Return a finished cell; AblationError where it is of other settings or not readable."""
+    path = _cell_path(plan, task, seed, method)
+    try:
+        cell = Cell.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        raise AblationError(f"{path} is not a result of the ablation: {' '.join(str(error).split())[:200]}") from error
+    if cell.settings != _settings(plan, seed, method):
+        raise AblationError(f"{path} was made with other settings; choose another --run")
+    return cell
+
+
+def load_task(task: str, seed: int, data_root: Path | None) -> tuple[Domains, TargetLabels]:
+    """Return a task's domains and, apart from them, what the report alone may see."""
+    if task == "digits":
+        return load_digits(seed)
+    if data_root is None:
+        raise AblationError(f"the task {task} needs --data-root: the folder that holds mnist/ and usps/")
+    return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
+
+
+def _run_unit(plan: Plan, task: str, seed: int) -> None:
+    """Run all methods of one task and seed, as far as they are not there."""
+    missing = [method for method in plan.methods if not _cell_path(plan, task, seed, method).exists()]
+    if not missing:
+        return
+    domains, held_out = load_task(task, seed, plan.data_root)
+    for method in missing:
+        settings = _settings(plan, seed, method)
+        if method == "standalone":
+            cell = _standalone(settings, task, domains, held_out)
+        else:
+            bank = _source_bank(plan, task, seed, domains)
+            bank = _with_head(bank, method)
+            rest = settings.model_copy(update={"source_iterations": 0})
+            train(bank, domains, rest, capacity=ComplexityCounter(bank).macs)
+            cell = _evaluated(bank, settings, task, domains, held_out)
+        path = _cell_path(plan, task, seed, method)
+        partial = path.with_suffix(".partial")
+        partial.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+        partial.replace(path)
+
+
+def _settings(plan: Plan, seed: int, method: Method) -> AdaptationSettings:
+    return plan.settings.model_copy(update={"seed": seed, "method": method})
+
+
+def _cell_path(plan: Plan, task: str, seed: int, method: Method) -> Path:
+    return plan.folder / "cells" / f"{task}-seed{seed}-{method}.json"
+
+
+def _new_bank(domains: Domains, seed: int, method: Method) -> ModelBank:
+    preprocessing = domains.preprocessing
+    shape = (preprocessing.channels, *preprocessing.size)
+    return create_bank("resnet8", domains.classes, shape, seed=seed, head=DEPLOYED_HEAD[method])
+
+
+def _source_bank(plan: Plan, task: str, seed: int, domains: Domains) -> ModelBank:
+    """Return the bank after the source iterations, which are the same for every method; trained once and kept."""
+    folder = plan.folder / "source" / f"{task}-seed{seed}"
+    settings = _settings(plan, seed, "source-only").model_copy(update={"adaptation_iterations": 0})
+    about = {"settings": settings.model_dump(), "digest": domains.digest}
+    if (folder / "bank.json").exists():
+        bank, found = load_bank(folder)
+        if found != about:
+            raise AblationError(f"{folder} was made with other settings or data; choose another --run")
+        return bank
+    bank = _new_bank(domains, seed, "source-only")
+    train(bank, domains, settings, capacity=ComplexityCounter(bank).macs)
+    save_bank(bank, folder, about)
+    return bank
+
+
+def _with_head(bank: ModelBank, method: Method) -> ModelBank:
+    """Return a bank with the same weights that deploys the method's own head."""
+    spec = bank.spec
+    fresh = create_bank(spec.model, spec.classes, spec.input_shape, head=DEPLOYED_HEAD[method])
+    fresh.load_state_dict(bank.state_dict())
+    return fresh
+
+
+def budget_architectures(bank: ModelBank) -> dict[str, Architecture]:
+    """Return for every budget the costliest uniform architecture within it."""
+    counter = ComplexityCounter(bank)
+    found = {}
+    for label in BUDGETS:
+        within = [a for a in uniform_architectures(bank.space) if counter.compute_fraction(a) <= share(label)]
+        found[label] = max(within, key=counter.macs)
+    return found
+
+
+def share(label: str) -> float:
+    """Return the number that a budget's label stands for."""
+    numerator, _, denominator = label.partition("/")
+    return int(numerator) / int(denominator or 1)
+
+
+def _evaluated(
+    bank: ModelBank, settings: AdaptationSettings, task: str, domains: Domains, held_out: TargetLabels
+) -> Cell:
+    bank.eval()
+    outcomes = list(_outcomes(bank, settings, task, domains, held_out, budget_architectures(bank)))
+    return Cell(
+        settings=settings,
+        digest=domains.digest,
+        warnings=check_health(bank, domains),
+        outcomes=outcomes,
+        scored=_scored(bank, domains, held_out, settings.seed) if settings.method == "slimda" else [],
+    )
+
+
+def _outcomes(
+    bank: ModelBank,
+    settings: AdaptationSettings,
+    task: str,
+    domains: Domains,
+    held_out: TargetLabels,
+    archs: dict[str, Architecture],
+) -> Iterator[Outcome]:
+    counter = ComplexityCounter(bank)
+    rules: dict[str, Tensor] = {settings.method: domains.target}
+    if settings.method == "source-only":
+        rules[SOURCE_STATISTICS] = domains.source.images[: len(domains.target)]
+    for label, arch in archs.items():
+        for method, images in rules.items():
+            yield Outcome(
+                task=task,
+                method=method,
+                seed=settings.seed,
+                budget=label,
+                widths=encode(arch),
+                compute_fraction=counter.compute_fraction(arch),
+                accuracy=target_accuracy(bank, arch, images, held_out).value,
+            )
+
+
+def _standalone(settings: AdaptationSettings, task: str, domains: Domains, held_out: TargetLabels) -> Cell:
+    """Train one SymNet per budget, each a network of its own."""
+    outcomes: list[Outcome] = []
+    warnings: list[str] = []
+    for label, arch in budget_architectures(_new_bank(domains, settings.seed, "standalone")).items():
+        bank = _new_bank(domains, settings.seed, "standalone")
+        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, only=arch)
+        bank.eval()
+        outcomes += _outcomes(bank, settings, task, domains, held_out, {label: arch})
+    return Cell(settings=settings, digest=domains.digest, warnings=warnings, outcomes=outcomes, scored=[])
+
+
+def _scored(bank: ModelBank, domains: Domains, held_out: TargetLabels, seed: int) -> list[Scored]:
+    """Return UPEM, plain and sharpened, and accuracy of random architectures just below some budgets."""
+    counter = ComplexityCounter(bank)
+    plain, sharpened = Scorer(bank, domains.target), Scorer(bank, domains.target, sharpening=SHARPENING)
+    rng = np.random.default_rng(seed)
+    found: dict[Architecture, Scored] = {}
+    for label in CORRELATED_BUDGETS:
+        limit, count = share(label), len(found) + CORRELATED
+        for _ in range(20 * CORRELATED):
+            arch = bank.space.sample_within(rng, counter.compute_fraction, 0.7 * limit, limit)
+            if arch is None or arch in found:
+                continue
+            found[arch] = Scored(
+                budget=label,
+                widths=encode(arch),
+                macs=counter.macs(arch),
+                upem=plain(arch),
+                upem_sharpened=sharpened(arch),
+                accuracy=target_accuracy(bank, arch, domains.target, held_out).value,
+            )
+            if len(found) == count:
+                break
+    return list(found.values())
+
+
+def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
+    """Return the methods of these names, in the ladder's order; all where None. Raises AblationError."""
+    unknown = set(names or ()) - set(METHODS)
+    if unknown:
+        raise AblationError(f"unknown method {', '.join(sorted(unknown))}; known: {', '.join(METHODS)}")
+    wanted: Collection[str] = METHODS if names is None else names
+    return tuple(method for method in METHODS if method in wanted)
