@@ -1,0 +1,88 @@
+"""Real runs of the command line, inside this process or as a process of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tests.sources import ROOT
+
+#: The local machine with the shortest measuring that the protocol allows.
+PROFILE = """
+name = "{name}"
+transport = "local"
+engines = ["onnxruntime"]
+precisions = ["fp32"]
+
+[protocol]
+warmup_seconds = 0.0
+rounds = 5
+most_rounds = 5
+process_seconds = 0.01
+visit_ms = 0.5
+processes = 6
+most_processes = 6
+half_width = 0.9
+noisy_above = 0.95
+"""
+
+#: Seconds of adaptation, enough for subnets that tell some digits apart.
+TINY_ADAPTATION = ("--quick", "--source-iterations", "5", "--iterations", "8", "--budgets", "1,1/8,1/64")
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """The error that standard error ends with, after whatever else stands there."""
+        return self.err.rpartition("error:")[2].strip()
+
+
+class Runner(Protocol):
+    """Runs `python benchmark.py ARGUMENTS`."""
+
+    def __call__(self, *arguments: object) -> Result:
+        """Return how it ended."""
+
+
+def write_profile(folder: Path, name: str = "tiny", extra: str = "") -> Path:
+    """Write a profile for this machine and return its path."""
+    path = folder / f"{name}.toml"
+    path.write_text(PROFILE.format(name=name) + extra)
+    return path
+
+
+def run_here(*arguments: object) -> Result:
+    """Run the command line in this process, which has paid for the imports."""
+    import benchmark
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            benchmark.app([str(argument) for argument in arguments], prog_name="benchmark.py")
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command line as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "benchmark.py"), *(str(argument) for argument in arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd or ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+    )
