@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from harness.adaptation import DEPLOYED_HEAD, METHODS, AdaptationSettings, Method, check_health, train
-from harness.bank import Architecture, ModelBank, create_bank, load_bank, save_bank
+from harness.bank import Architecture, ModelBank, Statistics, create_bank, load_bank, save_bank
 from harness.costs import ComplexityCounter
 from harness.data import Domains, TargetLabels, load_digits, load_mnist_usps
-from harness.evaluation import target_accuracy
+from harness.evaluation import held_out_accuracy, target_accuracy
 from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, write_ablation
-from harness.search import Scorer, uniform_architectures
+from harness.search import discrepancy, uniform_architectures
 from harness.space import encode
 
 TASKS = ("digits", "mnist-usps", "usps-mnist")
@@ -259,7 +259,7 @@ def _standalone(settings: AdaptationSettings, task: str, domains: Domains, held_
 def _scored(bank: ModelBank, domains: Domains, held_out: TargetLabels, seed: int) -> list[Scored]:
     """Return UPEM, plain and sharpened, and accuracy of random architectures just below some budgets."""
     counter = ComplexityCounter(bank)
-    plain, sharpened = Scorer(bank, domains.target), Scorer(bank, domains.target, sharpening=SHARPENING)
+    _, anchor = _target_logits(bank, bank.space.full, domains)
     rng = np.random.default_rng(seed)
     found: dict[Architecture, Scored] = {}
     for label in CORRELATED_BUDGETS:
@@ -268,17 +268,28 @@ def _scored(bank: ModelBank, domains: Domains, held_out: TargetLabels, seed: int
             arch = bank.space.sample_within(rng, counter.compute_fraction, 0.7 * limit, limit)
             if arch is None or arch in found:
                 continue
+            statistics, logits = _target_logits(bank, arch, domains)
+            upem, sharpened = (
+                discrepancy((logits / t).softmax(dim=1), (anchor / t).softmax(dim=1)) for t in (1.0, SHARPENING)
+            )
             found[arch] = Scored(
                 budget=label,
                 widths=encode(arch),
                 macs=counter.macs(arch),
-                upem=plain(arch),
-                upem_sharpened=sharpened(arch),
-                accuracy=target_accuracy(bank, arch, domains.target, held_out).value,
+                upem=upem,
+                upem_sharpened=sharpened,
+                accuracy=held_out_accuracy(bank, arch, statistics, held_out).value,
             )
             if len(found) == count:
                 break
     return list(found.values())
+
+
+def _target_logits(bank: ModelBank, arch: Architecture, domains: Domains) -> tuple[Statistics, Tensor]:
+    """Return a subnet's statistics and its deployed head's logits on the unlabelled target images, in one pass."""
+    statistics, outputs = bank.reestimate_and_forward(domains.target, arch)
+    logits: Tensor = getattr(outputs, bank.spec.head)
+    return statistics, logits
 
 
 def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.bank import Architecture, ModelBank
+from harness.bank import Architecture, ModelBank, Statistics
 from harness.data import TargetLabels
 from harness.report import Accuracy, accuracy
 
@@ -13,12 +13,16 @@ from harness.report import Accuracy, accuracy
 BATCH = 512
 
 
-@torch.no_grad()
 def target_accuracy(bank: ModelBank, arch: Architecture, unlabelled: Tensor, held_out: TargetLabels) -> Accuracy:
     """Return a subnet's accuracy on held-out target images, batch-norm re-estimated on `unlabelled` [N, C, H, W].
 
     Pass source images as `unlabelled` to see the subnet without its adaptation of statistics.
     """
-    statistics = bank.reestimate(unlabelled, arch)
+    return held_out_accuracy(bank, arch, bank.reestimate(unlabelled, arch), held_out)
+
+
+@torch.no_grad()
+def held_out_accuracy(bank: ModelBank, arch: Architecture, statistics: Statistics, held_out: TargetLabels) -> Accuracy:
+    """Return a subnet's accuracy on held-out target images, with the batch-norm statistics given."""
     named = [bank.logits(part, arch, statistics).argmax(dim=1) for part in torch.split(held_out.images, BATCH)]
     return accuracy(torch.cat(named).numpy(), held_out.labels.numpy())

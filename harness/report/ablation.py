@@ -76,7 +76,7 @@ class Results:
 
     def gain(self, task: str, method: str, over: str, budget: str) -> Estimate | None:
         """Return the mean difference of two methods paired by seed, in points."""
-        pairs = [(self._accuracy.get((task, m, budget, s)) for m in (method, over)) for s in self.seeds]
+        pairs = [tuple(self._accuracy.get((task, m, budget, s)) for m in (method, over)) for s in self.seeds]
         return _estimate([a - b for a, b in pairs if a is not None and b is not None])
 
 

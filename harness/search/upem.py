@@ -18,6 +18,11 @@ Norm = Literal["l2", "l1"]
 CAPACITY = 100_000
 
 
+def discrepancy(predictions: Tensor, anchored: Tensor, order: float = 2.0) -> float:
+    """Return E_t || p(x; a) - p(x; anchor) || for two sets of probabilities [N, classes]."""
+    return float(torch.linalg.vector_norm(predictions - anchored, ord=order, dim=1).mean())
+
+
 class Scorer:
     """Scores architectures of one adapted bank by UPEM(a) = E_t || p(x; a) - p(x; anchor) ||, smaller is better.
 
@@ -76,8 +81,7 @@ class Scorer:
         """
         if (known := self._scores.get(arch)) is not None:
             return known
-        distances = torch.linalg.vector_norm(self.predictions(arch) - self._anchored, ord=self._order, dim=1)
-        score = float(distances.mean())
+        score = discrepancy(self.predictions(arch), self._anchored, self._order)
         if math.isnan(score):
             raise ValueError(f"the predictions of subnet {encode(arch)} are not numbers: the bank has diverged")
         if len(self._scores) >= CAPACITY:
