@@ -1,7 +1,8 @@
-"""What a run leaves to read: the table of the whole trade-off, its picture, and the closing table in the terminal."""
+"""What a run leaves to read: the whole trade-off as a table, a picture and a page, and the terminal's closing table."""
 
 from harness.report.accuracy import Accuracy, accuracy
 from harness.report.front import mark_front
+from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
 from harness.report.rows import Row, columns
 from harness.report.table import ReportError, read_csv, write_csv
@@ -18,4 +19,5 @@ __all__ = [
     "mark_front",
     "read_csv",
     "write_csv",
+    "write_page",
 ]

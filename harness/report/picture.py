@@ -21,10 +21,10 @@ from harness.report.front import Cost, multiply_adds, pareto
 from harness.report.labels import Label, Point, place_labels
 from harness.report.rows import Row
 from harness.report.scales import mark_limits, no_ticks, plain_log_ticks
-from harness.report.words import duration, flags, limit, loosest_first, round_count, shared_configuration
+from harness.report.words import duration, flags, label, limit, loosest_first, round_count, shared_configuration
 
 _INK, _NEUTRAL, _GREY, _FAINT = "#222222", "#444444", "#767676", "#E6E6E6"
-_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours that the colour-blind tell apart; each device has one, and a marker of its own."""
 _MARKERS = ("o", "s", "D", "^", "v", "P")
 _STYLE = {
@@ -105,7 +105,7 @@ class _Picture:
         for row in rows:
             self.by_device[row.device].append(row)
         self.looks = {
-            device: _Look(_OKABE_ITO[i % len(_OKABE_ITO)], _MARKERS[i % len(_MARKERS)])
+            device: _Look(OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)])
             for i, device in enumerate(self.by_device)
         }
 
@@ -199,7 +199,7 @@ class _Picture:
                 crowd += self._finalist(axes, row, (x, y), colour, cost)
             if measure is _ACCURACY:
                 crowd += _accuracy_interval(axes, rows[0], x, colour)
-            text = self._subnet_label(rows) if cost is multiply_adds else "; ".join(map(_latency_label, rows))
+            text = self._subnet_label(rows) if cost is multiply_adds else "; ".join(map(label, rows))
             labels.append(Label(x, y, text, colour))
         return labels, crowd
 
@@ -322,8 +322,3 @@ def _marker(row: Row, look: _Look, on_device: bool) -> dict[str, Any]:
         "markeredgecolor": look.colour if hollow or half else "white",
         "markeredgewidth": 1.6 if hollow or half else 0.8,
     }
-
-
-def _latency_label(row: Row) -> str:
-    """Name a finalist where its latency is shown: its budgets, and what is not as it should be."""
-    return " · ".join([", ".join(loosest_first(row.budgets)), *flags(row)])

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from harness.report.rows import Row
 from harness.report.words import (
+    UNKNOWN,
     TimeUnit,
+    accuracy,
     configuration,
     count,
     digits,
     flags,
-    interval,
+    latency,
     loosest_first,
     percent,
     shared_configuration,
@@ -32,7 +34,6 @@ _COLOURS = {
     "throttled": "yellow",
     "failed": "red",
 }
-_UNKNOWN = "–"
 _LUXURIES = ("widths", "of full", "with bank")
 """Details that a narrow terminal does without, the first dropped first."""
 
@@ -104,9 +105,9 @@ def _columns(rows: Sequence[Row], shared: Sequence[str], without: frozenset[str]
         _Column("Multiply-adds", "FLOPs", lambda row: [(count(row.macs), ""), (count(row.flops), "dim")]),
         _Column("Compute", "of full", _compute),
         _Column(f"p50, {unit.name}", "95% CI", lambda row: _latency(row, unit)),
-        _Column("UPEM", "", lambda row: [(_UNKNOWN if row.upem is None else f"{row.upem:.4f}", "")]),
+        _Column("UPEM", "", lambda row: [(UNKNOWN if row.upem is None else f"{row.upem:.4f}", "")]),
         _Column(
-            "Agreement", "with bank", lambda row: [(_UNKNOWN if row.agreement is None else percent(row.agreement), "")]
+            "Agreement", "with bank", lambda row: [(UNKNOWN if row.agreement is None else percent(row.agreement), "")]
         ),
         *([_Column("Accuracy", "95% CI", _accuracy)] if any(row.target_accuracy is not None for row in rows) else []),
         _Column("Within", "budget", _verdict, right=False),
@@ -119,27 +120,17 @@ def _compute(row: Row) -> Lines:
 
 
 def _latency(row: Row, unit: TimeUnit) -> Lines:
-    if row.host_p50_ms is not None:
-        ends = ""
-        if row.host_ci_low_ms is not None and row.host_ci_high_ms is not None:
-            ends = interval(row.host_ci_low_ms * unit.per_ms, row.host_ci_high_ms * unit.per_ms)
-        return [(digits(row.host_p50_ms * unit.per_ms), ""), (ends, "dim")]
-    if row.predicted_ms is not None and row.status != "failed":
-        return [(f"~{digits(row.predicted_ms * unit.per_ms)}", "dim"), (row.cost_source or "predicted", "dim")]
-    return [(_UNKNOWN, "")]
+    figure, detail = latency(row, unit)
+    return [(figure, "dim" if row.host_p50_ms is None else ""), (detail, "dim")]
 
 
 def _accuracy(row: Row) -> Lines:
-    if row.target_accuracy is None:
-        return [(_UNKNOWN, "")]
-    ends = ""
-    if row.accuracy_ci_low is not None and row.accuracy_ci_high is not None:
-        ends = f"{100 * row.accuracy_ci_low:.1f}–{100 * row.accuracy_ci_high:.1f}"
-    return [(percent(row.target_accuracy), ""), (ends, "dim")]
+    figure, detail = accuracy(row)
+    return [(figure, ""), (detail, "dim")]
 
 
 def _verdict(row: Row) -> Lines:
-    words = [row.within_budget or _UNKNOWN, row.status if row.status != "ok" else ""]
+    words = [row.within_budget or UNKNOWN, row.status if row.status != "ok" else ""]
     return [(word, _COLOURS.get(word, "")) for word in words]
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from harness.report.rows import Row
 
+UNKNOWN = "–"
 _LIMIT = re.compile(r"([0-9.]+(?:/[0-9]+)?)\s*([A-Za-z]*)")
 _UNITS = ("", "ms", "MB", "mJ")
 
@@ -102,6 +103,33 @@ def flags(row: Row) -> list[str]:
     """Say in words what is not as it should be with a row: failed, noisy, throttled, borderline, over budget."""
     verdict = {"borderline": "borderline", "no": "over budget"}.get(row.within_budget or "")
     return [word for word in (row.status if row.status != "ok" else None, verdict) if word]
+
+
+def label(row: Row) -> str:
+    """Name a finalist: the budgets it answers, and what is not as it should be."""
+    return " · ".join([", ".join(loosest_first(row.budgets)), *flags(row)])
+
+
+def latency(row: Row, unit: TimeUnit) -> tuple[str, str]:
+    """Write a row's latency in ``unit`` and beneath it the interval, or, of one not measured, where it comes from."""
+    if row.host_p50_ms is not None:
+        ends = ""
+        if row.host_ci_low_ms is not None and row.host_ci_high_ms is not None:
+            ends = interval(row.host_ci_low_ms * unit.per_ms, row.host_ci_high_ms * unit.per_ms)
+        return digits(row.host_p50_ms * unit.per_ms), ends
+    if row.predicted_ms is not None and row.status != "failed":
+        return f"~{digits(row.predicted_ms * unit.per_ms)}", row.cost_source or "predicted"
+    return UNKNOWN, ""
+
+
+def accuracy(row: Row) -> tuple[str, str]:
+    """Write a row's target accuracy and beneath it the interval, in percent."""
+    if row.target_accuracy is None:
+        return UNKNOWN, ""
+    ends = ""
+    if row.accuracy_ci_low is not None and row.accuracy_ci_high is not None:
+        ends = f"{100 * row.accuracy_ci_low:.1f}–{100 * row.accuracy_ci_high:.1f}"
+    return percent(row.target_accuracy), ends
 
 
 def configuration(row: Row) -> dict[str, str]:

@@ -1,0 +1,125 @@
+"""``report.html``: the trade-off to explore, in one file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from plotly.io import to_html
+
+from harness.report.chart import tradeoff_chart
+from harness.report.files import write_atomic
+from harness.report.rows import Row
+from harness.report.words import (
+    UNKNOWN,
+    TimeUnit,
+    accuracy,
+    configuration,
+    count,
+    latency,
+    loosest_first,
+    percent,
+    shared_configuration,
+    time_unit,
+)
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
+style-src 'unsafe-inline'; img-src data: blob:">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1280px; margin: 1.5rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; margin: 0 0 .3rem; }}
+h2 {{ font-size: 1.1rem; margin: 2rem 0 .3rem; }}
+p, small, h2 span {{ color: #666; font-weight: normal; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: left; vertical-align: top; padding: .4rem .7rem; border-bottom: 1px solid #e6e6e6; }}
+th {{ border-bottom-color: #767676; white-space: nowrap; }}
+td small {{ display: block; }}
+.n {{ text-align: right; white-space: nowrap; }}
+.borderline, .noisy, .throttled {{ color: #8a5a00; }}
+.no, .failed {{ color: #b3261e; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>Large markers are the selected subnets, small ones the other candidates; bars are 95% intervals. Up and left is
+better. Hover for details, drag to zoom, double-click to return, click in the legend to hide.</p>
+{chart}
+{tables}
+{notes}
+</body>
+</html>
+"""
+
+_CONTROLS = {
+    "displaylogo": False,
+    "responsive": True,
+    "doubleClick": "autosize",
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "autoScale2d"]],
+}
+"""Only buttons that work offline, and none that would reset an axis to what the page began with."""
+
+
+def write_page(rows: Sequence[Row], path: Path, *, title: str, notes: Sequence[str] = ()) -> None:
+    """Write the page whole or not at all: the chart, the selected subnets of every device, and ``notes`` as a list.
+
+    Links lead to the files in ``subnets`` beside the page. All text is escaped, and the page forbids itself to load
+    anything, so that it may be opened and passed on without a thought.
+    """
+    chart = to_html(tradeoff_chart(rows), include_plotlyjs=True, full_html=False, div_id="tradeoff", config=_CONTROLS)
+    devices = dict.fromkeys(row.device for row in rows)
+    tables = "\n".join(_table([row for row in rows if row.device == device]) for device in devices)
+    page = _PAGE.format(title=escape(title), chart=chart, tables=tables, notes=_notes(notes))
+    write_atomic(path, page.encode())
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """Return one device's heading and table, a line for every selected subnet, the costliest first."""
+    shared = shared_configuration(rows)
+    heading = f"<h2>{escape(rows[0].device)} <span>{escape(' · '.join(shared))}</span></h2>"
+    chosen = sorted((row for row in rows if row.selected == "yes"), key=lambda row: -row.macs)
+    if not chosen:
+        return f"{heading}\n<p>No subnet was selected.</p>"
+    unit = time_unit(ms for row in chosen if (ms := row.host_p50_ms or row.predicted_ms))
+    labelled = any(row.target_accuracy is not None for row in chosen)
+    headings = ["Budget", "Subnet", "Multiply-adds", f"p50, {unit.name}", "UPEM", "Agreement"]
+    headings += ["Accuracy"] * labelled + ["Within budget", "Status"]
+    head = "".join(
+        f'<th class="n">{h}</th>' if 1 < i < len(headings) - 2 else f"<th>{h}</th>" for i, h in enumerate(headings)
+    )
+    lines = "\n".join(_line(row, unit, shared, labelled) for row in chosen)
+    return f'{heading}\n<div class="wide"><table>\n<tr>{head}</tr>\n{lines}\n</table></div>'
+
+
+def _line(row: Row, unit: TimeUnit, shared: Sequence[str], labelled: bool) -> str:
+    own = " ".join(text for text in configuration(row).values() if text not in shared)
+    file = f"subnets/{row.arch_id}-{row.precision}-b{row.batch_size}.onnx"
+    cells = [
+        _cell(", ".join(loosest_first(row.budgets)), own),
+        f'<td><a href="{file}">{row.arch_id}</a><small>{row.widths.replace("-", "-<wbr>")}</small></td>',
+        _cell(count(row.macs), f"{percent(row.compute_fraction)} of full", "n"),
+        _cell(*latency(row, unit), "n"),
+        _cell(UNKNOWN if row.upem is None else f"{row.upem:.4f}", "", "n"),
+        _cell(UNKNOWN if row.agreement is None else percent(row.agreement), "", "n"),
+        *([_cell(*accuracy(row), "n")] if labelled else []),
+        _cell(row.within_budget or UNKNOWN, "", row.within_budget or ""),
+        _cell(row.status, row.reason or "", row.status),
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(text: str, beneath: str = "", look: str = "") -> str:
+    detail = f"<small>{escape(beneath)}</small>" if beneath else ""
+    return f'<td class="{look}">{escape(text)}{detail}</td>'
+
+
+def _notes(notes: Sequence[str]) -> str:
+    items = "\n".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f"<h2>Notes</h2>\n<ul>\n{items}\n</ul>" if notes else ""
