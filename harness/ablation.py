@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from harness.adaptation import DEPLOYED_HEAD, METHODS, AdaptationSettings, Method, check_health, train
+from harness.adaptation import (
+    DEPLOYED_HEAD,
+    METHODS,
+    AdaptationDiverged,
+    AdaptationSettings,
+    Method,
+    check_health,
+    train,
+)
 from harness.bank import Architecture, ModelBank, Statistics, create_bank, load_bank, save_bank
 from harness.costs import ComplexityCounter
 from harness.data import Domains, TargetLabels, load_digits, load_mnist_usps
@@ -143,12 +151,19 @@ def _run_unit(plan: Plan, task: str, seed: int) -> None:
             bank = _source_bank(plan, task, seed, domains)
             bank = _with_head(bank, method)
             rest = settings.model_copy(update={"source_iterations": 0})
-            train(bank, domains, rest, capacity=ComplexityCounter(bank).macs)
+            train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
             cell = _evaluated(bank, settings, task, domains, held_out)
         path = _cell_path(plan, task, seed, method)
         partial = path.with_suffix(".partial")
         partial.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
         partial.replace(path)
+
+
+def _end_with_parent(done: int, total: int) -> None:
+    """End a worker whose parent was killed, instead of training on for nobody."""
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():
+        raise SystemExit(f"the ablation ended at step {done} of {total}")
 
 
 def _settings(plan: Plan, seed: int, method: Method) -> AdaptationSettings:
@@ -213,10 +228,18 @@ def _evaluated(
     return Cell(
         settings=settings,
         digest=domains.digest,
-        warnings=check_health(bank, domains),
+        warnings=_complaints(bank, domains),
         outcomes=outcomes,
         scored=_scored(bank, domains, held_out, settings.seed) if settings.method == "slimda" else [],
     )
+
+
+def _complaints(bank: ModelBank, domains: Domains) -> list[str]:
+    """Return what the health check says; a bank that failed stays in the table, with its complaint."""
+    try:
+        return check_health(bank, domains)
+    except AdaptationDiverged as error:
+        return [str(error)]
 
 
 def _outcomes(
@@ -250,7 +273,7 @@ def _standalone(settings: AdaptationSettings, task: str, domains: Domains, held_
     warnings: list[str] = []
     for label, arch in budget_architectures(_new_bank(domains, settings.seed, "standalone")).items():
         bank = _new_bank(domains, settings.seed, "standalone")
-        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, only=arch)
+        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, only=arch, progress=_end_with_parent)
         bank.eval()
         outcomes += _outcomes(bank, settings, task, domains, held_out, {label: arch})
     return Cell(settings=settings, digest=domains.digest, warnings=warnings, outcomes=outcomes, scored=[])
