@@ -84,7 +84,10 @@ Method = Annotated[
         rich_help_panel=ADAPTATION,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.", rich_help_panel=RUNNING)]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything that is drawn.", rich_help_panel=RUNNING),
+]
 Quick = Annotated[
     bool,
     typer.Option(
@@ -162,7 +165,9 @@ def pipeline(
     embedded digits on this machine, a few minutes. The run folder then holds the subnets as ONNX, tradeoff.csv,
     tradeoff.png and report.html.
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+    else:
         _run(context, ["adapt"] if context.info_name == "adapt" else None)
 
 
@@ -211,6 +216,13 @@ def ablation(
     from harness.main import execute_ablation
 
     raise typer.Exit(execute_ablation(context.params))
+
+
+def _refuse_options(context: typer.Context) -> None:
+    """Stop where options stand before a command, which would not see them."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources.values()):
+        context.fail(f"options belong after the command: benchmark.py {context.invoked_subcommand} OPTIONS")
 
 
 def _run(context: typer.Context, stages: list[str] | None) -> None:

@@ -13,12 +13,12 @@ Advance = Callable[[int, int], None]
 
 
 class Console:
-    """Writes to standard error, so that standard output can carry `--json`; quiet keeps warnings only."""
+    """Writes to standard error, so that standard output can carry `--json`; quiet keeps warnings and errors only."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._rich = RichConsole(stderr=True, highlight=False)
-        self.warnings: list[str] = []
+        self.errors: list[str] = []
 
     @property
     def width(self) -> int:
@@ -39,17 +39,19 @@ class Console:
         with Progress(*columns, console=self._rich, disable=self.quiet) as progress:
             task = progress.add_task(title, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
+            if progress.tasks[0].total is None:
+                progress.update(task, completed=1, total=1)
 
     def say(self, message: RenderableType) -> None:
         """Print something that is not a warning."""
         if not self.quiet:
-            self._rich.print(message)
+            self._rich.print(message, markup=False, soft_wrap=isinstance(message, str))
 
     def warn(self, message: str) -> None:
-        """Print a warning and keep it for run.json."""
-        self.warnings.append(message)
-        self._rich.print("warning:", message, style="yellow", markup=False)
+        """Print a warning: one sentence."""
+        self._rich.print("warning:", message, style="yellow", markup=False, soft_wrap=True)
 
     def error(self, message: str) -> None:
-        """Print an error: one sentence."""
-        self._rich.print("error:", message, style="bold red", markup=False)
+        """Print an error, one sentence, and keep it for run.json."""
+        self.errors.append(message)
+        self._rich.print("error:", message, style="bold red", markup=False, soft_wrap=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# ONNX Runtime's Linux wheel reports home otherwise, and must be told before it is imported.
+# ONNX Runtime's Linux wheel reports home otherwise, and must be told before it is imported. OpenMP's threads, told
+# before torch is imported, sleep while they wait: spinning, they make training many times slower beside other work.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from pydantic import ValidationError
 
@@ -23,11 +28,11 @@ from harness.data import DataError, TargetLabels
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
-from harness.pipeline import STAGES, Run, run_stages
+from harness.pipeline import STAGES, NothingLeft, Run, run_stages
 from harness.report import ReportError, read_csv
-from harness.run_folder import RunError, RunFolder, new_path, open_run, read_record
+from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
-from harness.settings import RunSettings, settings_from
+from harness.settings import RunSettings, device_names, settings_from
 
 INTERNAL, INTERRUPTED = 1, 130
 
@@ -68,18 +73,40 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
     """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`."""
     console = Console(quiet=options["quiet"])
     path: Path = options["run"] or new_path()
+    place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
+    again = shlex.join(["python", "benchmark.py", *place, "--resume"])
+    told: dict[str, Any] = {"run": str(path)}
 
-    def work() -> int:
+    def whole() -> int:
         with open_run(path, _asked(options, stages)) as folder:
-            run, target_labels = prepare(folder, console, Store(options["store"]))
-            console.say(f"run folder: {path}")
-            run_stages(run, target_labels, stages or STAGES)
-            code = code_of(run.problems)
-            if options["as_json"]:
-                print(json.dumps(summary(folder, code)))
+            code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
+            if folder.saved:
+                folder.record.errors = list(console.errors)
+                folder.save()
+                told.update(summary(folder))
             return code
 
-    return guarded(work, console, f"python benchmark.py --run {path} --resume", options["debug"])
+    debug = options["debug"]
+    code = guarded(whole, console, again, debug)
+    if options["as_json"]:
+        print(json.dumps({**told, "exit_code": code, "errors": console.errors}))
+    return code
+
+
+def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
+    run, target_labels = prepare(folder, console, _opened(store))
+    console.say(f"run folder: {folder.path}")
+    with suppress(NothingLeft):
+        run_stages(run, target_labels, stages or STAGES)
+    return code_of(run.problems)
+
+
+def _opened(path: Path | None) -> Store:
+    """Open the store; a file that cannot be one is a matter of usage, not of measuring."""
+    try:
+        return Store(path)
+    except MeasurementError as error:
+        raise RunError(str(error)) from error
 
 
 def execute_ablation(options: Mapping[str, Any]) -> int:
@@ -128,6 +155,9 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     """Validate everything that a run is given before anything is done: profiles, budgets, images."""
     settings = folder.record.arguments
     profiles = [load_profile(name) for name in settings.devices]
+    for name, count in Counter(profile.name for profile in profiles).items():
+        if count > 1:
+            raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
     if settings.threads:
         profiles = [profile.override(threads=settings.threads) for profile in profiles]
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
@@ -154,19 +184,16 @@ def sentence(error: Exception) -> str:
     """Return an error's message on one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"]).replace("_", "-")
-        return f"{where}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
+        where = "".join(f"--{part}: " for part in first["loc"][-1:]).replace("_", "-")
+        return f"{where}{first['msg']}".replace("Value error, ", "")
     text = " ".join(str(error).split())
     return text or type(error).__name__
 
 
-def summary(folder: RunFolder, code: int) -> dict[str, Any]:
-    """Return what `--json` prints: where the run is, how it ended, and the selected subnets."""
+def summary(folder: RunFolder) -> dict[str, Any]:
+    """Return what `--json` says of a run beside how it ended: warnings, times, and the selected subnets."""
     rows = read_csv(folder.tradeoff) if folder.tradeoff.exists() else []
     return {
-        "run": str(folder.path),
-        "exit_code": code,
-        "errors": folder.record.errors,
         "warnings": folder.record.warnings,
         "seconds": folder.record.seconds,
         "selected": [{name: getattr(row, name) for name in SUMMARISED} for row in rows if row.selected == "yes"],
@@ -178,14 +205,14 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     path: Path | None = options["run"]
     if stages and stages != ["adapt"]:
         assert path is not None
-        changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name]}
+        changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name] is not None}
         if options["device"]:
-            changes["devices"] = tuple(options["device"].split(","))
+            changes["devices"] = device_names(options["device"])
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
     asked = settings_from(options)
     if not options["resume"]:
-        if path is not None and (path / "run.json").exists():
+        if path is not None and has_begun(path):
             raise RunError(f"{path} already holds a run; add --resume to go on with it, or choose another --run")
         return asked
     if path is None:

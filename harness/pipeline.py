@@ -15,13 +15,13 @@ from devices import Device, DeviceError, DeviceProfile, connect
 from harness.adaptation import DEPLOYED_HEAD, check_health, train
 from harness.bank import ModelBank, create_bank, load_bank, save_bank
 from harness.console import Console
-from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel
+from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
 from harness.data import Domains, TargetLabels
 from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
 from harness.export import ExportMismatch
-from harness.finalists import choose, shortlist
-from harness.measuring import MeasurementError, Store, explore, finalists, save_measurements
+from harness.finalists import choose, shortfalls, shortlist
+from harness.measuring import Measurement, MeasurementError, Store, explore, finalists, save_measurements
 from harness.planning import default_model, find_candidates, pool, rule_out
 from harness.report import Row, closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run_folder import RunFolder
@@ -34,6 +34,10 @@ STAGES = ("adapt", "profile", "search", "report")
 
 #: What costs a run one device or one budget, but not the others.
 PARTIAL = (DeviceError, MeasurementError, ExportMismatch, InfeasibleBudget)
+
+
+class NothingLeft(Exception):
+    """Every device or every budget is lost; `Run.problems` says why."""
 
 
 @dataclass
@@ -56,12 +60,31 @@ class Run:
     def note(self, problem: Exception) -> None:
         """Keep a problem that costs a part of the result, and tell it."""
         self.problems.append(problem)
-        self.folder.record.errors.append(str(problem))
         self.console.error(str(problem))
+
+    def give_up(self, profile: DeviceProfile, problem: Exception) -> None:
+        """Go on without a device."""
+        self.note(problem)
+        self.profiles.remove(profile)
+        if not self.profiles:
+            raise NothingLeft
+
+    def rule_out(self, profile: DeviceProfile, misses: Collection[InfeasibleBudget]) -> None:
+        """Go on without the budgets that a device cannot meet, and without the device where that leaves none."""
+        for miss in misses:
+            self.note(miss)
+            self.budgets[profile.name].remove(miss.budget)
+        if not self.budgets[profile.name]:
+            self.profiles.remove(profile)
+        if not self.profiles:
+            raise NothingLeft
 
 
 def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[str] = STAGES) -> None:
-    """Run the given stages; what could not be done is in `run.problems`, the rest is in the run folder."""
+    """Run the given stages; what could not be done is in `run.problems`, the rest is in the run folder.
+
+    Raises NothingLeft where there is no rest.
+    """
     if "adapt" in stages:
         rule_out_the_impossible(run)
         adapt(run)
@@ -74,27 +97,19 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
 
 def rule_out_the_impossible(run: Run) -> None:
-    """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on training.
-
-    Raises the first problem where no device or no budget is left.
-    """
+    """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on training."""
     bank = new_bank(run)
     with run.folder.timed("checks"), tempfile.TemporaryDirectory() as scratch:
         deployment = Deployment(bank, run.settings.batch_size)
         for profile in list(run.profiles):
             try:
-                with connect(profile) as device:
+                with connect(profile) as device, run.console.stage(f"checking budgets on {profile.name}") as advance:
                     run.folder.record.devices[profile.name] = device.describe().model_dump()
-                    misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store)
+                    misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store, advance)
             except (DeviceError, MeasurementError) as problem:
-                run.note(problem)
-                run.profiles.remove(profile)
+                run.give_up(profile, problem)
                 continue
-            for miss in misses:
-                run.note(miss)
-                run.budgets[profile.name].remove(miss.budget)
-    if not any(run.budgets[profile.name] for profile in run.profiles):
-        raise run.problems[0]
+            run.rule_out(profile, misses)
 
 
 def new_bank(run: Run) -> ModelBank:
@@ -116,7 +131,8 @@ def adapt(run: Run) -> ModelBank:
     with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
         capacity = ComplexityCounter(bank).macs
         train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
-    for warning in check_health(bank, run.domains):
+    run.folder.record.warnings = check_health(bank, run.domains)
+    for warning in run.folder.record.warnings:
         run.console.warn(warning)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
     save_bank(bank, run.folder.bank, {**about, "preprocessing": run.domains.preprocessing.model_dump(mode="json")})
@@ -126,12 +142,12 @@ def adapt(run: Run) -> ModelBank:
 def profile(run: Run) -> None:
     """Measure a spread of architectures on every device; the store keeps them for the search."""
     bank, _ = load_bank(run.folder.bank)
-    for profile in run.profiles:
+    for profile in list(run.profiles):
         try:
             with connect(profile) as device, run.folder.timed(f"profile {profile.name}"):
                 explored(run, device, bank)
         except PARTIAL as problem:
-            run.note(problem)
+            run.give_up(profile, problem)
 
 
 def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
@@ -145,9 +161,12 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         anchor = subjects[bank.space.full]
         found = explore(device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance)
-    results.measured = {arch: found[subject.name] for arch, subject in subjects.items()}
+    results.add({arch: found[subject.name] for arch, subject in subjects.items()})
     known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
-    results.latency_model = LatencyModel.fit(list(known), list(known.values()), LatencyFeatures(counter))
+    try:
+        results.latency_model = LatencyModel.fit(list(known), list(known.values()), LatencyFeatures(counter))
+    except TooFewMeasurements as error:
+        raise MeasurementError(f"too few subnets could be measured on {name}: {error}") from error
     model = results.latency_model
     run.folder.record.cost_models[name] = {
         "rates": dict(zip(model.features.names, model.rates.tolist(), strict=True)),
@@ -163,8 +182,8 @@ def search(run: Run) -> None:
     bank, _ = load_bank(run.folder.bank)
     scorer = Scorer(bank, run.domains.target[: run.settings.effort.score_images])
     rows: list[Row] = []
-    run.folder.measurements.unlink(missing_ok=True)
-    for profile in run.profiles:
+    measurements: list[Measurement] = []
+    for profile in list(run.profiles):
         try:
             with connect(profile) as device, run.folder.timed(f"search {profile.name}"):
                 results = explored(run, device, bank)
@@ -174,13 +193,13 @@ def search(run: Run) -> None:
                 results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
                 verify(run, device, bank, results, candidates)
         except PARTIAL as problem:
-            run.note(problem)
+            run.give_up(profile, problem)
             continue
         rows += rows_of(results, bank.spec.model, ComplexityCounter(bank), run.settings.batch_size)
-        save_measurements(results.measured.values(), run.folder.measurements)
+        measurements += results.measurements
+        save_measurements(measurements, run.folder.measurements)
         write_csv(mark_front(rows), run.folder.tradeoff)
-    if not rows and run.problems:
-        raise run.problems[0]
+    run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
 
 
 def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
@@ -199,8 +218,10 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
             found = finalists(
                 device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance
             )
-        results.measured |= {arch: found[subject.name] for arch, subject in subjects.items()}
+        results.add({arch: found[subject.name] for arch, subject in subjects.items()})
         results.chosen = choose(selections, results, counter)
+        for problem in shortfalls(selections, results, counter):
+            run.note(problem)
         for arch in dict.fromkeys(results.chosen.values()):
             kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
             results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
@@ -212,12 +233,14 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
-        with run.folder.timed("report"):
-            rows = with_accuracy(rows, lambda w: target_accuracy(bank, decode(w), run.domains.target, target_labels))
+        with run.folder.timed("report"), run.console.stage("target accuracy") as advance:
+            rows = with_accuracy(
+                rows, lambda w: target_accuracy(bank, decode(w), run.domains.target, target_labels), advance
+            )
     rows = mark_front(rows)
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=run.console.warnings)
+    write_page(rows, run.folder.page, title=title, notes=run.folder.record.warnings)
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)

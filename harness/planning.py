@@ -57,7 +57,7 @@ def pool(space: Space, counter: ComplexityCounter, size: int, seed: int) -> list
 
 
 def rule_out(
-    budgets: list[Budget], device: Device, deployment: Deployment, scratch: Path, store: Store
+    budgets: list[Budget], device: Device, deployment: Deployment, scratch: Path, store: Store, advance: Advance
 ) -> list[InfeasibleBudget]:
     """Return the budgets that even the smallest subnet exceeds, each with the nearest miss.
 
@@ -69,9 +69,9 @@ def rule_out(
     limits = [limit.value for budget in budgets for limit in budget.limits if limit.kind == LATENCY]
     if limits:
         smallest, anchor = (deployment.shape(arch, scratch) for arch in (space.smallest, space.full))
-        measured = explore(device, [smallest], anchor, store=store)[smallest.name]
+        measured = explore(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
         if measured.summary is None or measured.summary.p50_ms > min(limits):
-            measured = finalists(device, [smallest], anchor, store=store)[smallest.name]
+            measured = finalists(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
         if measured.summary is None:
             raise MeasurementError(
                 f"the smallest subnet cannot be measured on {device.profile.name}: {measured.reason}"

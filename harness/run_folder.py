@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.settings import RunSettings
 
+LOCK = ".lock"
 PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "fvcore", "numpy", "scipy", "pymoo", "slimda-edge")
 
 
@@ -49,6 +50,7 @@ class RunFolder:
     def __init__(self, path: Path, record: Record) -> None:
         self.path = path
         self.record = record
+        self.saved = False
 
     @property
     def bank(self) -> Path:
@@ -94,6 +96,13 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path / "run.json")
+        self.saved = True
+
+    def keep_subnets(self, arch_ids: Collection[str]) -> None:
+        """Remove the exported subnets of other architectures, which an earlier search selected."""
+        for path in self.subnets.glob("*.onnx"):
+            if path.name.partition("-")[0] not in arch_ids:
+                path.unlink()
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -115,12 +124,12 @@ def new_path() -> Path:
 def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
     """Open the run in `path` and hold it against other processes; create it where it is new.
 
-    `settings` None takes those of the run that is there, others replace them. Raises RunError where the folder is in
-    use, does not hold a run, or cannot be written.
+    `settings` None takes those of the run that is there, others replace them; nothing is written before the record is
+    saved. Raises RunError where the folder is in use, does not hold a run, or cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("w")
+        lock = (path / LOCK).open("w")
     except OSError as error:
         raise RunError(f"cannot write to the run folder {path}: {error.strerror}") from error
     with lock:
@@ -128,13 +137,21 @@ def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunError(f"another process is working in the run folder {path}") from error
-        folder = RunFolder(path, _record(path, settings))
-        folder.save()
-        yield folder
+        try:
+            yield RunFolder(path, _record(path, settings))
+        finally:
+            if set(path.iterdir()) == {path / LOCK}:
+                (path / LOCK).unlink()
+                path.rmdir()
+
+
+def has_begun(path: Path) -> bool:
+    """Say whether the folder holds a run that got as far as training; before that there is nothing to go on with."""
+    return (path / "run.json").exists() and (path / "bank").exists()
 
 
 def _record(path: Path, settings: RunSettings | None) -> Record:
-    if (path / "run.json").exists():
+    if has_begun(path) or (settings is None and (path / "run.json").exists()):
         found = read_record(path)
         if settings is not None:
             found.arguments = settings

@@ -48,6 +48,10 @@ class RunSettings(BaseModel):
             raise ValueError(
                 "--source and --target belong together: labelled source images and unlabelled target images"
             )
+        if self.adaptation.method == "standalone":
+            raise ValueError(
+                "standalone trains one network per width and leaves no bank to search; see the ablation command"
+            )
         return self
 
     @property
@@ -58,6 +62,11 @@ class RunSettings(BaseModel):
 
 QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128, population=12, greedy_share=0.34)
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
+
+
+def device_names(text: str) -> tuple[str, ...]:
+    """Read the comma list of `--device`."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def settings_from(options: Mapping[str, Any]) -> RunSettings:
@@ -71,12 +80,8 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     adaptation = {**(QUICK_ITERATIONS if quick else {}), **{name: given[name] for name in names}}
     if "train_batch_size" in given:
         adaptation["batch_size"] = given["train_batch_size"]
-    if adaptation.get("method") == "standalone":
-        raise ValueError(
-            "standalone trains one network per width and leaves no bank to search; see the ablation command"
-        )
     own = {name: given[name] for name in set(RunSettings.model_fields) & set(given) - {"adaptation", "effort"}}
     if "device" in given:
-        own["devices"] = tuple(name.strip() for name in given["device"].split(","))
+        own["devices"] = device_names(given["device"])
     effort = QUICK_EFFORT if quick else SearchEffort()
     return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,20 @@ class DeviceResults:
     fingerprint: Fingerprint
     budgets: list[Budget]
     measured: dict[Architecture, Measurement] = field(default_factory=dict)
+    """The most that is known of each: finalists' fresh processes in place of exploring."""
+    measurements: list[Measurement] = field(default_factory=list)
+    """All that was measured, exploring included."""
     latency_model: LatencyModel | None = None
     upem: dict[Architecture, float] = field(default_factory=dict)
     found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     agreement: dict[Architecture, float] = field(default_factory=dict)
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
+
+    def add(self, found: Mapping[Architecture, Measurement]) -> None:
+        """Take in measurements, which say more than earlier ones."""
+        self.measured |= found
+        self.measurements += found.values()
 
     def verdict(self, budget: Budget, arch: Architecture, counter: ComplexityCounter) -> str:
         """Say whether a measured architecture keeps every limit of a budget: yes, borderline or no."""
@@ -57,17 +65,20 @@ def rows_of(results: DeviceResults, model: str, counter: ComplexityCounter, batc
     ]
 
 
-def with_accuracy(rows: Iterable[Row], accuracy_of: Callable[[str], Accuracy]) -> list[Row]:
+def with_accuracy(
+    rows: Sequence[Row], accuracy_of: Callable[[str], Accuracy], progress: Callable[[int, int], None]
+) -> list[Row]:
     """Return the rows with target accuracy and its interval where the cost was measured; `accuracy_of` takes widths."""
     known: dict[str, Accuracy] = {}
     filled = []
-    for row in rows:
+    for done, row in enumerate(rows, start=1):
         if row.cost_source == "measured":
             found = known[row.widths] = known.get(row.widths) or accuracy_of(row.widths)
             row = dataclasses.replace(
                 row, target_accuracy=found.value, accuracy_ci_low=found.low, accuracy_ci_high=found.high
             )
         filled.append(row)
+        progress(done, len(rows))
     return filled
 
 
