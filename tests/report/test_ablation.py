@@ -1,0 +1,80 @@
+"""The ablation's tables say what the outcomes say, paired by seed."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness.report.ablation import SOURCE_STATISTICS, Outcome, Results, Scored, draw_ablation, write_ablation
+
+ACCURACY = {
+    "slimda": {("1", 0): 0.90, ("1", 1): 0.94, ("1", 2): 0.89, ("1/64", 0): 0.80, ("1/64", 1): 0.84, ("1/64", 2): 0.79},
+    "symnet": {("1", 0): 0.88, ("1", 1): 0.91, ("1", 2): 0.88, ("1/64", 0): 0.60, ("1/64", 1): 0.70, ("1/64", 2): 0.63},
+}
+
+
+def outcomes() -> list[Outcome]:
+    return [
+        Outcome(task="t", method=m, seed=seed, budget=b, widths="4-4", compute_fraction=1.0, accuracy=value)
+        for m, values in ACCURACY.items()
+        for (b, seed), value in values.items()
+    ]
+
+
+def scored(seed: int) -> list[tuple[str, int, Scored]]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for budget, macs in (("1/2", 1000), ("1/8", 100)):
+        for upem in rng.uniform(0.1, 0.5, 8):
+            accuracy = float(0.9 - upem + rng.normal(0, 0.02))
+            one = Scored(
+                budget=budget, widths="4-4", macs=int(macs * rng.uniform(0.8, 1.0)), upem=upem,
+                upem_sharpened=upem / 2, accuracy=accuracy,
+            )  # fmt: skip
+            found.append(("t", seed, one))
+    return found
+
+
+def test_gains_are_paired_by_seed_with_a_t_interval_over_seeds() -> None:
+    found = Results(outcomes()).gain("t", "slimda", "symnet", "1/64")
+    differences = [100 * (ACCURACY["slimda"]["1/64", s] - ACCURACY["symnet"]["1/64", s]) for s in range(3)]
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(differences), scale=stats.sem(differences))
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(differences), low, high))
+
+
+def test_a_gain_counts_only_seeds_that_both_methods_have() -> None:
+    some = [o for o in outcomes() if not (o.method == "symnet" and o.seed == 2)]
+    found = Results(some).gain("t", "slimda", "symnet", "1")
+    assert found is not None
+    assert found.mean == pytest.approx(100 * ((0.90 - 0.88) + (0.94 - 0.91)) / 2)
+
+
+def test_one_seed_has_no_interval_and_an_absent_method_no_figure() -> None:
+    one = Results([o for o in outcomes() if o.seed == 0])
+    estimate = one.accuracy("t", "slimda", "1")
+    assert estimate is not None
+    assert np.isnan(estimate.low)
+    assert one.accuracy("t", "seed", "1") is None
+    assert one.gain("t", "slimda", "seed", "1") is None
+
+
+def test_files_hold_every_outcome_and_the_markdown_every_method_budget_and_seed(tmp_path: Path) -> None:
+    text = write_ablation(outcomes(), [*scored(0), *scored(1)], tmp_path, ["a note"])
+    assert text == (tmp_path / "ablation.md").read_text()
+    for part in ("slimda", "symnet", "1/64", "over symnet", "a note", "sharpened", "| 1 | plain | 1/8 | 8 |"):
+        assert part in text
+    with (tmp_path / "ablation.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(outcomes())
+    with (tmp_path / "upem.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 32
+    assert (tmp_path / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_a_line_for_every_method() -> None:
+    source = [o.model_copy(update={"method": SOURCE_STATISTICS}) for o in outcomes() if o.method == "symnet"]
+    figure = draw_ablation(Results([*source, *outcomes()]))
+    labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}  # type: ignore[union-attr]
+    assert labels == {"slimda", "symnet", SOURCE_STATISTICS}
