@@ -251,9 +251,9 @@ def _outcomes(
     archs: dict[str, Architecture],
 ) -> Iterator[Outcome]:
     counter = ComplexityCounter(bank)
-    rules: dict[str, Tensor] = {settings.method: domains.target}
+    rules: dict[str, Tensor] = {settings.method: domains.calibration}
     if settings.method == "source-only":
-        rules[SOURCE_STATISTICS] = domains.source.images[: len(domains.target)]
+        rules[SOURCE_STATISTICS] = domains.source.images[: len(domains.calibration)]
     for label, arch in archs.items():
         for method, images in rules.items():
             yield Outcome(
@@ -310,7 +310,7 @@ def _scored(bank: ModelBank, domains: Domains, held_out: TargetLabels, seed: int
 
 def _target_logits(bank: ModelBank, arch: Architecture, domains: Domains) -> tuple[Statistics, Tensor]:
     """Return a subnet's statistics and its deployed head's logits on the unlabelled target images, in one pass."""
-    statistics, outputs = bank.reestimate_and_forward(domains.target, arch)
+    statistics, outputs = bank.reestimate_and_forward(domains.calibration, arch)
     logits: Tensor = getattr(outputs, bank.spec.head)
     return statistics, logits
 

@@ -35,7 +35,7 @@ class Deployment:
 
         Raises ExportMismatch, and leaves no file, where it differs.
         """
-        statistics = self.bank.reestimate(domains.target, arch)
+        statistics = self.bank.reestimate(domains.calibration, arch)
         metadata = {"preprocessing": domains.preprocessing.to_json(), **provenance}
         subject = self._write(arch, statistics, folder, metadata)
         try:
@@ -49,7 +49,7 @@ class Deployment:
     def agreement(self, device: Device, subject: Subject, arch: Architecture, domains: Domains) -> float:
         """Return the share of target images to which the engine on the device gives the bank's top-1 class."""
         images = domains.target[:CHECK_IMAGES]
-        statistics = self.bank.reestimate(domains.target, arch)
+        statistics = self.bank.reestimate(domains.calibration, arch)
         expected = self.bank.logits(images, arch, statistics).argmax(dim=1).numpy()
         found = device.infer(subject.file, images.numpy()).argmax(axis=1)
         return float((found == expected).mean())

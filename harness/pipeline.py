@@ -180,7 +180,7 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
 def search(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
-    scorer = Scorer(bank, run.domains.target[: run.settings.effort.score_images])
+    scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
     rows: list[Row] = []
     measurements: list[Measurement] = []
     for profile in list(run.profiles):
@@ -235,7 +235,7 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
         bank, _ = load_bank(run.folder.bank)
         with run.folder.timed("report"), run.console.stage("target accuracy") as advance:
             rows = with_accuracy(
-                rows, lambda w: target_accuracy(bank, decode(w), run.domains.target, target_labels), advance
+                rows, lambda w: target_accuracy(bank, decode(w), run.domains.calibration, target_labels), advance
             )
     rows = mark_front(rows)
     write_csv(rows, run.folder.tradeoff)

@@ -12,6 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
+#: Pixels of one forward pass for batch-norm statistics: 668 images of 224x224, whose widest activations fill some 5 GB.
+CALIBRATION_PIXELS = 2**25
+
 
 class DataError(Exception):
     """Input data cannot be used; the message is one sentence that names the file or folder."""
@@ -102,6 +105,15 @@ class Domains:
     source_check: LabelledImages
     target: Tensor
     flip: bool = False
+
+    @property
+    def calibration(self) -> Tensor:
+        """The unlabelled target images for batch-norm statistics: all, or as many as one forward pass can hold.
+
+        The target is in random order, so the first ones are a random sample.
+        """
+        height, width = self.preprocessing.size
+        return self.target[: max(64, CALIBRATION_PIXELS // (height * width))]
 
     @cached_property
     def digest(self) -> str:

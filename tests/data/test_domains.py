@@ -158,3 +158,15 @@ def test_a_wrong_preprocessing_description_is_one_clear_sentence(text: str, mess
     with pytest.raises(DataError, match=message) as caught:
         Preprocessing.from_json(text)
     assert "\n" not in str(caught.value)
+
+
+def test_calibration_takes_all_small_images_and_as_many_large_ones_as_fit() -> None:
+    def domains(count: int, side: int) -> Domains:
+        blank = LabelledImages(torch.zeros(2, 1, 16, 16), torch.tensor([0, 1]))
+        preprocessing = Preprocessing(size=(side, side), channels=1, mean=(0.0,), std=(1.0,))
+        images = torch.zeros(1, 1, 1, 1).expand(count, 1, side, side)
+        return Domains("x", ("a", "b"), preprocessing, blank, blank, images)
+
+    assert len(domains(1257, 16).calibration) == 1257
+    assert len(domains(1000, 224).calibration) == 2**25 // 224**2
+    assert len(domains(100, 4096).calibration) == 64
