@@ -85,8 +85,9 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
     Raises NothingLeft where there is no rest.
     """
-    if "adapt" in stages:
+    if {"adapt", "search"} & set(stages):
         rule_out_the_impossible(run)
+    if "adapt" in stages:
         adapt(run)
     if "profile" in stages:
         profile(run)
@@ -97,7 +98,7 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
 
 def rule_out_the_impossible(run: Run) -> None:
-    """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on training."""
+    """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
     bank = new_bank(run)
     with run.folder.timed("checks"), tempfile.TemporaryDirectory() as scratch:
         deployment = Deployment(bank, run.settings.batch_size)
