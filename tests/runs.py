@@ -18,6 +18,7 @@ name = "{name}"
 transport = "local"
 engines = ["onnxruntime"]
 precisions = ["fp32"]
+threads = {threads}
 
 [protocol]
 warmup_seconds = 0.0
@@ -55,10 +56,10 @@ class Runner(Protocol):
         """Return how it ended."""
 
 
-def write_profile(folder: Path, name: str = "tiny", extra: str = "") -> Path:
-    """Write a profile for this machine and return its path."""
+def write_profile(folder: Path, name: str = "tiny", *, threads: int = 1, tables: str = "") -> Path:
+    """Write a profile for this machine, with more TOML `tables` at its end, and return its path."""
     path = folder / f"{name}.toml"
-    path.write_text(PROFILE.format(name=name) + extra)
+    path.write_text(PROFILE.format(name=name, threads=threads) + tables)
     return path
 
 
