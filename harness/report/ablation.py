@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from harness.report.correlation import correlate
+from harness.report.correlation import Correlation, GroupCorrelation, correlate
 from harness.report.files import write_atomic
 
 #: How the ladder's first rung is called where batch-norm keeps source statistics; `source-only` has the target's.
@@ -149,22 +149,48 @@ def _gain_table(results: Results, task: str) -> list[str]:
 
 
 def _correlation_table(scored: Sequence[tuple[int, Scored]]) -> list[str]:
-    """Return the correlations of every seed's bank, each within its budgets and over all."""
-    lines = []
+    """Return the correlations of every seed's bank, within its budgets and over all, and what the seeds say together."""
+    groups: dict[tuple[str, str], list[tuple[int, GroupCorrelation]]] = {}
     for seed in dict.fromkeys(seed for seed, _ in scored):
         own = [s for other, s in scored if other == seed]
         for name, values in (("plain", [s.upem for s in own]), ("sharpened", [s.upem_sharpened for s in own])):
             for group in correlate(values, [s.accuracy for s in own], [s.macs for s in own], [s.budget for s in own]):
-                plain, partial = (f"{c.value:.2f} [{c.low:.2f}, {c.high:.2f}]" for c in (group.plain, group.partial))
-                lines.append([str(seed), name, str(group.group or "all"), str(group.count), plain, partial])
-    if not lines:
+                groups.setdefault((name, str(group.group or "all")), []).append((seed, group))
+    if not groups:
         return []
-    heading = ["seed", "UPEM", "budget", "subnets", "Pearson [95%]", "multiply-adds partialled out [95%]"]
-    return [
-        "Correlation of UPEM with target accuracy, random architectures of slimda's bank:",
-        "",
-        *_table(heading, lines),
+    together = [
+        [name, budget, *(_over_seeds([getattr(g, kind) for _, g in found]) for kind in ("plain", "partial"))]
+        for (name, budget), found in groups.items()
     ]
+    single = [
+        [str(seed), name, budget, str(group.count), _written(group.plain), _written(group.partial)]
+        for (name, budget), found in groups.items()
+        for seed, group in found
+    ]
+    heading = ["UPEM", "budget", "Pearson [95%]", "multiply-adds partialled out [95%]"]
+    return [
+        "Correlation of UPEM with target accuracy, random architectures of slimda's banks (below 0: it tells); mean and "
+        "t interval over seeds of Fisher's z:",
+        "",
+        *_table(heading, together),
+        "",
+        "Each seed's bank by itself:",
+        "",
+        *_table(["seed", *heading[:2], "subnets", *heading[2:]], single),
+    ]
+
+
+def _over_seeds(found: Sequence[Correlation]) -> str:
+    """Return the mean correlation, averaged as Fisher's z, with its interval over seeds."""
+    values = [c.value for c in found if np.isfinite(c.value) and abs(c.value) < 1]
+    estimate = _estimate([float(np.arctanh(value)) for value in values])
+    if estimate is None:
+        return ""
+    return _written(Correlation(*(float(np.tanh(z)) for z in (estimate.mean, estimate.low, estimate.high))))
+
+
+def _written(correlation: Correlation) -> str:
+    return f"{correlation.value:.2f} [{correlation.low:.2f}, {correlation.high:.2f}]"
 
 
 def _table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -64,7 +64,16 @@ def test_one_seed_has_no_interval_and_an_absent_method_no_figure() -> None:
 def test_files_hold_every_outcome_and_the_markdown_every_method_budget_and_seed(tmp_path: Path) -> None:
     text = write_ablation(outcomes(), [*scored(0), *scored(1)], tmp_path, ["a note"])
     assert text == (tmp_path / "ablation.md").read_text()
-    for part in ("slimda", "symnet", "1/64", "over symnet", "a note", "sharpened", "| 1 | plain | 1/8 | 8 |"):
+    for part in (
+        "slimda",
+        "symnet",
+        "1/64",
+        "over symnet",
+        "a note",
+        "sharpened",
+        "| 1 | plain | 1/8 | 8 |",
+        "| plain | all |",
+    ):
         assert part in text
     with (tmp_path / "ablation.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(outcomes())
@@ -78,3 +87,15 @@ def test_the_picture_has_a_line_for_every_method() -> None:
     figure = draw_ablation(Results([*source, *outcomes()]))
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}  # type: ignore[union-attr]
     assert labels == {"slimda", "symnet", SOURCE_STATISTICS}
+
+
+def test_correlations_are_averaged_over_seeds_as_fishers_z(tmp_path: Path) -> None:
+    lines = [*scored(0), *scored(1), *scored(2)]
+    text = write_ablation(outcomes(), lines, tmp_path, [])
+    z = []
+    for seed in range(3):
+        own = [s for _, other, s in lines if other == seed and s.budget == "1/8"]
+        z.append(np.arctanh(stats.pearsonr([s.upem for s in own], [s.accuracy for s in own]).statistic))
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(z), scale=stats.sem(z))
+    expected = f"{np.tanh(np.mean(z)):.2f} [{np.tanh(low):.2f}, {np.tanh(high):.2f}]"
+    assert f"| plain | 1/8 | {expected} |" in text
