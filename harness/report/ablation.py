@@ -149,7 +149,7 @@ def _gain_table(results: Results, task: str) -> list[str]:
 
 
 def _correlation_table(scored: Sequence[tuple[int, Scored]]) -> list[str]:
-    """Return the correlations of every seed's bank, within its budgets and over all, and what the seeds say together."""
+    """Return the correlations of every seed's bank, within budgets and over all, and what the seeds say together."""
     groups: dict[tuple[str, str], list[tuple[int, GroupCorrelation]]] = {}
     for seed in dict.fromkeys(seed for seed, _ in scored):
         own = [s for other, s in scored if other == seed]
@@ -169,8 +169,8 @@ def _correlation_table(scored: Sequence[tuple[int, Scored]]) -> list[str]:
     ]
     heading = ["UPEM", "budget", "Pearson [95%]", "multiply-adds partialled out [95%]"]
     return [
-        "Correlation of UPEM with target accuracy, random architectures of slimda's banks (below 0: it tells); mean and "
-        "t interval over seeds of Fisher's z:",
+        "Correlation of UPEM with target accuracy, random architectures of slimda's banks (below 0: it tells); mean "
+        "and t interval over seeds of Fisher's z:",
         "",
         *_table(heading, together),
         "",
