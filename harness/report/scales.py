@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-_STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
+_STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
 _FEWEST_TICKS, _MOST_TICKS = 3, 8
 
 
@@ -17,9 +17,10 @@ def plain_log_ticks(axes: Axes, write: Callable[[float], str]) -> None:
     low, high = axes.get_xlim()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     choices = [[step * 10.0**decade for decade in decades for step in steps] for steps in _STEPS]
+    choices.insert(0, list(MaxNLocator(4).tick_values(low, high)))
     choices = [[tick for tick in ticks if low <= tick <= high] for ticks in choices]
     readable = [ticks for ticks in choices if _FEWEST_TICKS <= len(ticks) <= _MOST_TICKS]
-    ticks = readable[-1] if readable else MaxNLocator(4).tick_values(low, high)
+    ticks = readable[-1] if readable else choices[0]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
