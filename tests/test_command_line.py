@@ -43,9 +43,9 @@ SILENT = "\n[timeouts]\nstart_s = 0.000001\nrun_s = 0.000001\n"
 
 
 @pytest.fixture
-def store(quick_run: Path) -> Path:
-    """The store of `quick_run`, which has most of what the tests would measure."""
-    return quick_run.parent / "store.sqlite"
+def store(quick_run: Path, tmp_path: Path) -> Path:
+    """A copy of the store of `quick_run`, which has most of what the tests would measure."""
+    return Path(shutil.copy(quick_run.parent / "store.sqlite", tmp_path / "store.sqlite"))
 
 
 @pytest.fixture
@@ -607,7 +607,7 @@ class TestOtherFailures:
 class TestInterruption:
     """Real processes, killed where it hurts."""
 
-    LONG = ("--quick", "--source-iterations", "10", "--iterations", "140", "--train-batch-size", "8")
+    LONG = ("--quick", "--source-iterations", "10", "--iterations", "90", "--train-batch-size", "8")
 
     def test_a_run_killed_while_adapting_ends_in_the_same_weights(
         self, runner: Runner, tmp_path: Path, tiny: Path
