@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.data.mnist_usps import Direction, load_mnist_usps
 from harness.data import DataError
+from harness.data.mnist_usps import Direction, load_mnist_usps
 
 
 def idx(file: Path, values: np.ndarray) -> None:
