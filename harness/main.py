@@ -71,7 +71,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
 
 def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
     """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`."""
-    console = Console(quiet=options["quiet"])
+    console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
     place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
     again = shlex.join(["python", "benchmark.py", *place, "--resume"])
@@ -86,7 +86,6 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
                 told.update(summary(folder))
             return code
 
-    debug = options["debug"]
     code = guarded(whole, console, again, debug)
     if options["as_json"]:
         print(json.dumps({**told, "exit_code": code, "errors": console.errors}))
