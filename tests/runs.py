@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,12 +79,16 @@ def run_here(*arguments: object) -> Result:
 
 
 def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
-    """Start the command line as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "benchmark.py"), *(str(argument) for argument in arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd or ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+    """Start the command line as a process of its own, which hears Ctrl-C even where the tests run in the background."""
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "benchmark.py"), *(str(argument) for argument in arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd or ROOT,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+    finally:
+        signal.signal(signal.SIGINT, heard)
