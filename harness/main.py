@@ -12,10 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-# ONNX Runtime's Linux wheel reports home otherwise, and must be told before it is imported. OpenMP's threads, told
-# before torch is imported, sleep while they wait: spinning, they make training many times slower beside other work.
+# ONNX Runtime's Linux wheel reports home otherwise, and must be told before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from pydantic import ValidationError
 
