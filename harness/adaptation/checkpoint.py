@@ -24,7 +24,7 @@ def save_checkpoint(
     """Write everything that resuming after `step` finished steps needs; all randomness is drawn anew for each step."""
     tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key, "step": str(step)})

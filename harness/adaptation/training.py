@@ -45,7 +45,7 @@ def train(
     key = _key(domains, only)
     done = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else 0
     history = []
-    bank.train()
+    bank.train().to(memory_format=torch.channels_last)  # a fifth faster on processors
     for step in range(done, settings.iterations):
         if step == settings.source_iterations:
             optimiser = _optimiser(bank, settings)  # the momentum of the source phase would drag the adaptation
@@ -54,6 +54,7 @@ def train(
             save_checkpoint(checkpoint, bank, optimiser, settings, key, step + 1)
         if progress:
             progress(step + 1, settings.iterations)
+    bank.to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
     if checkpoint and history:
         save_checkpoint(checkpoint, bank, optimiser, settings, key, settings.iterations)
     return history
