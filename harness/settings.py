@@ -19,9 +19,6 @@ class SearchEffort(BaseModel):
     profiled: Annotated[int, Field(ge=8)] = 32
     evaluations: Annotated[int, Field(ge=8)] = 400
     score_images: Annotated[int, Field(ge=16)] = 512
-    population: Annotated[int, Field(ge=4)] = 40
-    #: Share of a layer's channels that one greedy step drops.
-    greedy_share: Annotated[float, Field(gt=0, lt=1)] = 0.125
 
 
 class RunSettings(BaseModel):
@@ -60,7 +57,7 @@ class RunSettings(BaseModel):
         return self.adaptation.seed
 
 
-QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128, population=12, greedy_share=0.34)
+QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128)
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
 
 
