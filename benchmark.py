@@ -120,6 +120,14 @@ Temperature = Annotated[
         "--temperature", help="Sharpening of the ensemble's knowledge; below 1 sharpens.", rich_help_panel=ADAPTATION
     ),
 ]
+KeepGraphs = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-graphs/--one-at-a-time",
+        help="Hold a step's subnets in memory together (default), or one by one: slower, same result.",
+        rich_help_panel=ADAPTATION,
+    ),
+]
 Confidence = Annotated[
     str | None,
     typer.Option(
@@ -149,6 +157,7 @@ def pipeline(
     learning_rate: LearningRate = None,
     temperature: Temperature = None,
     confidence: Confidence = None,
+    keep_graphs: KeepGraphs = None,
     seed: Seed = 0,
     quick: Quick = False,
     run: RunOption = None,
@@ -204,6 +213,7 @@ def ablation(
     learning_rate: LearningRate = None,
     temperature: Temperature = None,
     confidence: Confidence = None,
+    keep_graphs: KeepGraphs = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder (default: runs/ablation); resumes there.")] = None,
     quick: Quick = False,
     quiet: Quiet = False,
