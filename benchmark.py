@@ -202,7 +202,9 @@ def stage(
 def ablation(
     context: typer.Context,
     tasks: Annotated[str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist.")] = "digits",
-    methods: Annotated[str | None, typer.Option("--methods", help="Rungs of the ladder (default: all).")] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", "--method", help="Rungs of the ladder, comma-separated (default: all).")
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")] = 5,
     data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds mnist/ and usps/.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Tasks and seeds trained at the same time.")] = 2,
