@@ -56,7 +56,7 @@ class Estimate(BaseModel):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.mean:.1f}" + ("" if np.isnan(self.low) else f" [{self.low:.1f}, {self.high:.1f}]")
 
 
 class Results:
@@ -128,7 +128,10 @@ def draw_ablation(results: Results) -> Figure:
 def _accuracy_table(results: Results, task: str) -> list[str]:
     def cell(method: str, budget: str) -> str:
         estimate = results.accuracy(task, method, budget)
-        return "" if estimate is None else f"{estimate.mean:.1f} ± {estimate.high - estimate.mean:.1f}"
+        if estimate is None:
+            return ""
+        spread = "" if np.isnan(estimate.high) else f" ± {estimate.high - estimate.mean:.1f}"
+        return f"{estimate.mean:.1f}{spread}"
 
     return [
         "Target accuracy in percent, mean ± half of the 95% t interval over seeds:",

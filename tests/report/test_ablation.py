@@ -99,3 +99,10 @@ def test_correlations_are_averaged_over_seeds_as_fishers_z(tmp_path: Path) -> No
     low, high = stats.t.interval(0.95, 2, loc=np.mean(z), scale=stats.sem(z))
     expected = f"{np.tanh(np.mean(z)):.2f} [{np.tanh(low):.2f}, {np.tanh(high):.2f}]"
     assert f"| plain | 1/8 | {expected} |" in text
+
+
+def test_a_single_seed_is_written_without_an_interval(tmp_path: Path) -> None:
+    text = write_ablation([o for o in outcomes() if o.seed == 0], [], tmp_path, [])
+    assert "| slimda | 90.0 | 80.0 |" in text
+    assert "| over symnet | 2.0 | 20.0 |" in text
+    assert "nan" not in text
