@@ -14,6 +14,7 @@ from torch import Tensor
 
 from harness.bank import Architecture, BankSpec, Layer, ModelBank, Statistics, arch_id, encode
 from harness.export.graph import GraphWriter
+from harness.export.memory import keep_freed_memory
 from harness.export.wire import serialise
 
 OPSET = 17
@@ -41,6 +42,7 @@ class Template:
         """Return the template of the bank's subnets for `batch_size` images at a time."""
         if batch_size < 1:
             raise ValueError(f"the batch size must be positive, not {batch_size}")
+        keep_freed_memory()
         smallest = bank.space.smallest
         cut = bank.cut(smallest, bank.neutral_statistics(smallest))
         writer = GraphWriter()
