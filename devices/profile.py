@@ -1,11 +1,12 @@
 """Device profiles: what a device is called, how it is reached, and how it is measured."""
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
 
@@ -15,6 +16,7 @@ else:
     import tomli as tomllib
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -83,6 +85,12 @@ class TimeOuts(_Strict):
     """For a round or an inference, beyond the time it is expected to take."""
     silence_s: Seconds = 600.0
     """For the agent: without a request for so long, it ends itself."""
+    connect_s: Seconds = 20.0
+    """For a board to accept a connection; and again, for its login to be through."""
+    line_s: Seconds = 60.0
+    """For a board: without a sign of life from the workstation for so long, it gives up what it does for it."""
+    reconnect_s: Seconds = 180.0
+    """For a board whose line was lost, and which may be starting again, to be back."""
 
 
 class DeviceProfile(_Strict):
@@ -90,7 +98,11 @@ class DeviceProfile(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
-    transport: Literal["local"]
+    transport: Literal["local", "ssh"]
+    host: str | None = None
+    """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
+    ssh_config: Path | None = None
+    """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
     engines: tuple[Literal["onnxruntime"], ...] = Field(min_length=1)
     """In order of preference."""
     precisions: tuple[Literal["fp32"], ...] = Field(min_length=1)
@@ -98,6 +110,13 @@ class DeviceProfile(_Strict):
     """Threads within one operator of the runtime."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+
+    @field_validator("host")
+    @classmethod
+    def _no_option_nor_shell_word(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST.fullmatch(host):
+            raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
+        return host
 
     def override(self, **values: object) -> "DeviceProfile":
         """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
