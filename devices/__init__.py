@@ -5,6 +5,7 @@ from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, Pro
 from devices.fingerprint import Fingerprint
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+from devices.telemetry import Reading
 
 __all__ = [
     "AgentLost",
@@ -18,6 +19,7 @@ __all__ = [
     "LoadedModel",
     "ProfileError",
     "Protocol",
+    "Reading",
     "RuntimeMissing",
     "Visit",
     "connect",

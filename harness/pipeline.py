@@ -21,7 +21,16 @@ from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
 from harness.export import ExportMismatch
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import Measurement, MeasurementError, Store, explore, finalists, save_measurements
+from harness.measuring import (
+    Measurement,
+    MeasurementError,
+    Store,
+    explore,
+    finalists,
+    measure_further,
+    save_measurements,
+)
+from harness.measuring.passes import PassRecord
 from harness.planning import default_model, find_candidates, pool, rule_out
 from harness.report import Row, closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run_folder import RunFolder
@@ -161,7 +170,15 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         deployment = Deployment(bank, run.settings.batch_size)
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         anchor = subjects[bank.space.full]
-        found = explore(device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance)
+        found = explore(
+            device,
+            [*subjects.values()],
+            anchor,
+            store=run.store,
+            seed=run.settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
     results.add({arch: found[subject.name] for arch, subject in subjects.items()})
     known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
     try:
@@ -184,6 +201,7 @@ def search(run: Run) -> None:
     scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
     rows: list[Row] = []
     measurements: list[Measurement] = []
+    passes: list[PassRecord] = []
     for profile in list(run.profiles):
         try:
             with connect(profile) as device, run.folder.timed(f"search {profile.name}"):
@@ -198,7 +216,8 @@ def search(run: Run) -> None:
             continue
         rows += rows_of(results, bank.spec.model, ComplexityCounter(bank), run.settings.batch_size)
         measurements += results.measurements
-        save_measurements(measurements, run.folder.measurements)
+        passes += [record for costs in results.further.values() for record in costs.records]
+        save_measurements(measurements, run.folder.measurements, passes)
         write_csv(mark_front(rows), run.folder.tradeoff)
     run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
 
@@ -217,15 +236,27 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
-                device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance
+                device,
+                [*subjects.values()],
+                anchor,
+                store=run.store,
+                seed=run.settings.seed,
+                progress=advance,
+                notice=run.console.warn,
             )
         results.add({arch: found[subject.name] for arch, subject in subjects.items()})
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
-        for arch in dict.fromkeys(results.chosen.values()):
-            kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
-            results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+        chosen = list(dict.fromkeys(results.chosen.values()))
+        with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
+            for done, arch in enumerate(chosen):
+                advance(done, len(chosen))
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
+                results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+                results.further[arch] = measure_further(device, kept, store=run.store)
+        for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
+            run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
