@@ -9,10 +9,12 @@ from devices.errors import (
     DeviceUnreachable,
     EngineFailed,
     ProfileError,
+    RuntimeMissing,
 )
 from devices.fingerprint import Fingerprint
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+from devices.telemetry import Reading
 
 __all__ = [
     "AgentLost",
@@ -28,6 +30,8 @@ __all__ = [
     "LoadedModel",
     "ProfileError",
     "Protocol",
+    "Reading",
+    "RuntimeMissing",
     "Visit",
     "connect",
     "known_profiles",

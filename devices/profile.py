@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
+import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
@@ -18,6 +19,9 @@ else:
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 class _Strict(BaseModel):
@@ -55,6 +59,24 @@ class Protocol(_Strict):
     """Relative half-width above which a finalist is called noisy."""
     throttled_below: Share = 0.75
     """Share of the clock after warm-up below which a process is called throttled."""
+    throttle_retries: int = Field(default=3, ge=0, le=10)
+    """How often, in one call to explore or to measure finalists, a throttled process is run again."""
+    cool_down_s: float = Field(default=60.0, ge=0, le=3600)
+    """Time, at most, for the device to cool down before that."""
+    memory_runs: int = Field(default=10, ge=1, le=1000)
+    """Inferences of the memory pass."""
+    energy_idle_s: float = Field(default=3.0, ge=0.5, le=600)
+    """Window of the energy pass in which nothing runs."""
+    energy_warmup_s: float = Field(default=1.0, ge=0, le=600)
+    """Running before the steady window of the energy pass."""
+    energy_steady_s: float = Field(default=10.0, ge=0.5, le=600)
+    """Window of the energy pass in which one network runs without pause."""
+    sustained_window_s: float = Field(default=60.0, gt=0, le=3600)
+    """Time under load over which the slope of the temperature is looked at."""
+    sustained_slope_c_per_min: float = Field(default=1.0, gt=0, le=60)
+    """Slope below which, either way, the temperature has settled."""
+    sustained_limit_s: Seconds = 600.0
+    """Time under load, at most, for one network's temperature to settle."""
     block_subjects: int = Field(default=64, ge=1, le=1000)
     """Networks held in memory together, at most."""
     block_mb: float = Field(default=1024.0, gt=0)
@@ -68,6 +90,7 @@ class Protocol(_Strict):
             ("rounds", "most_rounds"),
             ("least_samples", "most_samples"),
             ("processes", "most_processes"),
+            ("sustained_window_s", "sustained_limit_s"),
         ):
             if getattr(self, least) > getattr(self, most):
                 raise ValueError(f"{least} must not be above {most}")
@@ -103,11 +126,24 @@ class DeviceProfile(_Strict):
     """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
     ssh_config: Path | None = None
     """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
-    engines: tuple[Literal["onnxruntime"], ...] = Field(min_length=1)
-    """In order of preference."""
-    precisions: tuple[Literal["fp32"], ...] = Field(min_length=1)
+    here_if: Path | None = None
+    """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
+    engines: tuple[Engine, ...] = Field(min_length=1)
+    """In order of preference: the first that the device has is used."""
+    precisions: tuple[Precision, ...] = Field(min_length=1)
+    """What the device can be asked for."""
     threads: int = Field(default=1, ge=1, le=1024)
     """Threads within one operator of the runtime."""
+    board: str | None = Field(default=None, min_length=1)
+    """A part of the model name that the board must give of itself."""
+    memory_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Memory of the board."""
+    power_mode: str | None = Field(default=None, min_length=1)
+    """The power mode, by name, in which measurements are wanted."""
+    temperature_limit_c: float | None = Field(default=None, gt=0, le=150)
+    """Above this no measurement is believed."""
+    sustained: bool = False
+    """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
 
@@ -118,19 +154,31 @@ class DeviceProfile(_Strict):
             raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
         return host
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the device is the machine this runs on."""
+        if self.transport == "local":
+            return True
+        return self.host is None and self.here_if is not None and self.here_if.exists()
+
     def override(self, **values: object) -> "DeviceProfile":
         """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
         return _validated({**self.model_dump(), **values}, f"the options for device {self.name}")
 
 
+def user_profiles_folder() -> Path:
+    """Return where a user's own profiles lie."""
+    return Path(platformdirs.user_config_dir("slimda-edge")) / "profiles"
+
+
 def known_profiles() -> dict[str, Path]:
-    """Return the shipped profiles: name to TOML file."""
+    """Return the shipped profiles and the user's own, which go first: name to TOML file."""
     with resources.as_file(resources.files("profiles")) as folder:
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return {path.stem: path for place in (folder, user_profiles_folder()) for path in sorted(place.glob("*.toml"))}
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:
-    """Return the shipped profile of that name, or the one in that TOML file; raises `ProfileError`."""
+    """Return the known profile of that name, or the one in that TOML file; raises `ProfileError`."""
     known = known_profiles()
     path = known.get(str(name_or_path), Path(name_or_path))
     if path.suffix != ".toml":

@@ -1,7 +1,7 @@
 """The agent's loop: read a request, do it, answer. Raw samples and raw outputs go back; nothing is computed from them.
 
-Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `close`. The agent reads files of
-its work folder only, and ends itself when the line closes or stays silent.
+Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `telemetry`, `memory`, `energy`,
+`close`. The agent reads networks from its work folder only, and ends itself when the line closes or stays silent.
 """
 
 from __future__ import annotations
@@ -12,13 +12,22 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
-from . import engines, host, wire
+from . import energy, engines, host, wire
 from .engines.contract import EngineError, Model
+from .files import Files
+from .peak_memory import PeakMemory
+from .telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from .engines.contract import Array
 
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
+MAX_ENGINES = 16
+MAX_MEMORY_RUNS = 10_000
+MAX_WINDOW_S = 3600.0
 _SEND_S = 60.0
 
 
@@ -27,12 +36,14 @@ class Refused(Exception):
 
 
 class Server:
-    """What the agent holds: its work folder and the networks loaded."""
+    """What the agent holds: its work folder, the networks loaded, and the machine's sensors."""
 
-    def __init__(self, work: str) -> None:
+    def __init__(self, work: str, root: str = "/") -> None:
         self._work = Path(work).resolve()
+        self._files = Files(root)
+        self._telemetry = Telemetry(self._files)
         self._models: dict[int, Model] = {}
-        self._calls: dict[int, Callable[[], Any]] = {}
+        self._inputs: dict[int, Array] = {}
         self._handles = 0
         self._operations: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
             "describe": self._describe,
@@ -40,6 +51,9 @@ class Server:
             "round": self._round,
             "infer": self._infer,
             "unload": self._unload,
+            "telemetry": self._read_telemetry,
+            "memory": self._memory,
+            "energy": self._energy,
         }
 
     def serve(self, line: wire.Line, silence_s: float) -> None:
@@ -76,8 +90,12 @@ class Server:
         return dict(fields, v=wire.VERSION, id=identity, ok=True), data
 
     def _describe(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        engine = engines.create(_field(request, "engine", str))
-        return {"host": host.describe(), "engine": engine.describe()}, b""
+        """Say what the machine is, and of every engine asked about what it is here or why it is missing."""
+        names = _field(request, "engines", list)
+        if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
+            raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
+        machine = dict(host.describe(self._files), **self._telemetry.facts())
+        return {"host": machine, "engines": [engines.describe(name) for name in names]}, b""
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""
@@ -89,9 +107,10 @@ class Server:
         threads = _field(request, "threads", int)
         if not 1 <= threads <= 1024:
             raise Refused("threads must be 1 to 1024")
+        precision = _field(request, "precision", str)
         engine = engines.create(_field(request, "engine", str))
         start = time.perf_counter_ns()
-        model = engine.load(path, threads)
+        model = engine.load(path, threads, precision)
         load_ns = time.perf_counter_ns() - start
         array = np.random.default_rng(0).standard_normal(model.input_shape, dtype=np.float32)
         start = time.perf_counter_ns()
@@ -99,7 +118,7 @@ class Server:
         first_ns = time.perf_counter_ns() - start
         self._handles += 1
         self._models[self._handles] = model
-        self._calls[self._handles] = model.bind(array)
+        self._inputs[self._handles] = array
         reply = {
             "handle": self._handles,
             "load_ns": load_ns,
@@ -111,30 +130,42 @@ class Server:
         return reply, b""
 
     def _round(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back."""
+        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back.
+
+        Between visits the sensors are read where that is due; at the end, where the request insists on it, in any case.
+        """
+        insist = request.get("reading") is True
         visits = [self._visit(visit) for visit in _field(request, "visits", list)]
         if sum(untimed + timed for _, untimed, timed in visits) > MAX_RUNS:
             raise Refused("a round is of at most %d runs" % MAX_RUNS)
-        before = host.state()
+        before = host.state(self._files)
+        found, readings = [], []
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a run would be ours, not the network's
         try:
-            samples = [time_visit(call, untimed, timed) for call, untimed, timed in visits]
-        except Exception as error:  # whatever the runtime raises
-            raise EngineError(str(error)) from error
+            for left, (handle, untimed, timed) in enumerate(visits, start=1 - len(visits)):
+                found.append(self._models[handle].visit(self._inputs[handle], untimed, timed))
+                readings += self._telemetry.due(insist and not left)
         finally:
             if collecting:
                 gc.enable()
-        return {"samples": samples, "before": before, "after": host.state()}, b""
+        reply = {
+            "samples": [samples.host for samples in found],
+            "compute": [samples.compute for samples in found],
+            "before": before,
+            "after": host.state(self._files),
+            "readings": readings,
+        }
+        return reply, b""
 
-    def _visit(self, visit: object) -> tuple[Callable[[], Any], int, int]:
+    def _visit(self, visit: object) -> tuple[int, int, int]:
         if not isinstance(visit, list) or len(visit) != 3 or not all(type(number) is int for number in visit):
             raise Refused("a visit is [handle, untimed, timed]")
         handle, untimed, timed = visit
         if untimed < 0 or timed < 1:
             raise Refused("a visit has at least one timed run")
         self._model(handle)
-        return self._calls[handle], untimed, timed
+        return handle, untimed, timed
 
     def _infer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Run a network on the float32 input in the blob; its output goes back the same way."""
@@ -153,9 +184,49 @@ class Server:
     def _unload(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         handle = _field(request, "handle", int)
         model = self._model(handle)
-        del self._calls[handle], self._models[handle]
+        del self._inputs[handle], self._models[handle]
         model.unload()
         return {}, b""
+
+    def _read_telemetry(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read the sensors now."""
+        return {"reading": self._telemetry.reading(), "state": host.state(self._files)}, b""
+
+    def _memory(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Load and run a network in this process, which has done nothing else, and tell what memory that takes.
+
+        A tiny network, `blank`, comes and goes first: what the runtime needs without a model is not the model's.
+        """
+        if self._handles:
+            raise Refused("memory is measured in a fresh process")
+        runs = _field(request, "runs", int)
+        if not 1 <= runs <= MAX_MEMORY_RUNS:
+            raise Refused("memory is measured over 1 to %d runs" % MAX_MEMORY_RUNS)
+        blank, _ = self._load(dict(request, file=_field(request, "blank", str), precision="fp32"), b"")
+        self._unload(blank, b"")
+        peak = PeakMemory(self._telemetry)
+        loaded, _ = self._load(request, b"")
+        peak.look()
+        model, array = self._models[loaded["handle"]], self._inputs[loaded["handle"]]
+        for _ in range(runs):
+            model.visit(array, 0, 1)
+            peak.look()
+        return dict(peak.found(), finite=loaded["finite"]), b""
+
+    def _energy(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read power while nothing runs and then while one network runs without pause; every reading goes back."""
+        handle = _field(request, "handle", int)
+        model = self._model(handle)
+        windows = [_field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
+        if not all(0 <= seconds <= MAX_WINDOW_S for seconds in windows):
+            raise Refused("a window is of 0 to %g s" % MAX_WINDOW_S)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return energy.measure(model, self._inputs[handle], self._telemetry, *windows), b""
+        finally:
+            if collecting:
+                gc.enable()
 
     def _model(self, handle: int) -> Model:
         if handle not in self._models:
@@ -171,31 +242,23 @@ class Server:
         return str(path)
 
 
-def time_visit(call: Callable[[], Any], untimed: int, timed: int) -> list[int]:
-    """Run `call` `untimed` times and then `timed` times; return the nanoseconds of each timed run."""
-    clock = time.perf_counter_ns
-    for _ in range(untimed):
-        call()
-    samples = []
-    for _ in range(timed):
-        start = clock()
-        call()
-        samples.append(clock() - start)
-    return samples
-
-
 def main() -> None:
     """Serve on standard input and output until the line ends."""
     parser = argparse.ArgumentParser(description="Measures networks for a workstation, over JSON lines.")
     parser.add_argument("--work", required=True, help="the only folder files are read from and written to")
     parser.add_argument("--silence", type=float, default=600.0, help="seconds without a request after which to end")
+    parser.add_argument(
+        "--root",
+        default=os.environ.get("SLIMDA_AGENT_ROOT", "/"),
+        help="the folder below which sysfs and procfs are read (default: $SLIMDA_AGENT_ROOT or /)",
+    )
     arguments = parser.parse_args()
     os.chdir(arguments.work)
     os.environ["TMPDIR"] = str(Path.cwd())
     answers = os.dup(1)
     os.dup2(2, 1)  # a runtime that prints must not print into the conversation
     try:
-        Server(arguments.work).serve(wire.Line(0, answers), arguments.silence)
+        Server(arguments.work, arguments.root).serve(wire.Line(0, answers), arguments.silence)
     except wire.WireError as error:
         sys.exit("the line failed: %s" % error)
 

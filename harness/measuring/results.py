@@ -11,6 +11,7 @@ import numpy as np
 
 from devices import Fingerprint, Protocol
 from harness.measuring import statistics
+from harness.measuring.conditions import Conditions
 
 Verdict = Literal["ok", "noisy", "throttled", "failed"]
 Kind = Literal["explore", "finalist"]
@@ -62,9 +63,14 @@ class ProcessRecord:
     warmup_s: float
     """Seconds of running before the rounds, over all subjects of the process."""
     clock_mhz: tuple[float, float] | None
-    """The fastest core's clock after warm-up, and its lowest value after a round; None where it cannot be read."""
+    """The clock of what computes (the fastest core or the GPU) at the end of warm-up, and its lowest value after a
+    visit; None where it cannot be read."""
     others_load: float | None
     """Share of the machine's cores that other processes used during the rounds."""
+    compute_ns: Rounds = ()
+    """The same runs by the device's own events; empty rounds where the engine has none."""
+    conditions: Conditions | None = None
+    """Clocks, temperatures, power and memory meanwhile; None in records from before they were read."""
 
     @property
     def samples_ns(self) -> list[int]:
@@ -103,6 +109,8 @@ class LatencySummary:
     ratio_low: float | None
     ratio_high: float | None
     outliers: int
+    compute_p50_ms: float | None = None
+    """The device's own events alone, median over processes; None where the engine has none."""
 
     @property
     def exploring(self) -> bool:
@@ -158,7 +166,14 @@ def summarise(records: Sequence[ProcessRecord]) -> LatencySummary:
         ratio_low=ratio and math.exp(ratio.low),
         ratio_high=ratio and math.exp(ratio.high),
         outliers=sum(statistics.outliers(record.samples_ns) for record in records),
+        compute_p50_ms=_compute_p50_ms(records),
     )
+
+
+def _compute_p50_ms(records: Sequence[ProcessRecord]) -> float | None:
+    samples = [[sample for round_ns in record.compute_ns for sample in round_ns] for record in records]
+    medians = [statistics.percentile(own, 50) for own in samples if own]
+    return float(np.median(medians)) / _MS if len(medians) == len(records) else None
 
 
 def within_budget(summary: LatencySummary | None, limit_ms: float) -> Literal["yes", "borderline", "no"]:

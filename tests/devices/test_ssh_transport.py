@@ -64,13 +64,13 @@ class TestAgent:
 
     def test_given_up_is_killed_on_the_board_at_once_and_another_is_left_alone(self, board: Board, large: Path) -> None:
         with connect(board.profile(run_s=0.3)) as device, device.agent() as other:
-            other.describe("onnxruntime")
+            other.describe(["onnxruntime"])
             with device.agent() as agent:
                 model = device.load(agent, large)
                 with pytest.raises(AgentLost, match="did not answer 'round'"):
                     agent.run_round([Visit(model.handle, 0, MANY)])
                 assert len(board.agents()) == 1
-            assert other.describe("onnxruntime").engine.engine == "onnxruntime"
+            assert [e.missing for e in other.describe(["onnxruntime"]).engines] == [None]
 
     def test_without_its_runtime_says_which_and_for_which_python(self, board: Board, tmp_path: Path) -> None:
         (tmp_path / "onnxruntime.py").write_text("raise ImportError('no such runtime here')")
