@@ -6,10 +6,11 @@ import pytest
 AGENT = Path(__file__).parents[2] / "devices" / "agent"
 SOURCES = sorted(AGENT.rglob("*.py"))
 STANDARD = {
-    *("abc", "argparse", "base64", "binascii", "functools", "gc", "importlib", "json", "os", "pathlib", "platform"),
-    *("re", "select", "sys", "time", "typing", "__future__"),
+    *("abc", "argparse", "base64", "binascii", "contextlib", "ctypes", "functools", "gc", "hashlib", "importlib"),
+    *("json", "math", "mmap", "os", "pathlib", "platform", "re", "select", "shutil", "signal", "struct"),
+    *("subprocess", "sys", "tempfile", "time", "typing", "__future__"),
 }
-RUNTIMES = {"numpy", "onnxruntime"}
+RUNTIMES = {"numpy", "onnxruntime", "tensorrt", "torch"}
 
 
 def imports(tree: ast.AST) -> list[tuple[int, str]]:
