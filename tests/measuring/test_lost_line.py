@@ -24,7 +24,13 @@ import pathlib
 read = pathlib.Path.read_text
 pathlib.Path.read_text = lambda path, *a, **k: "another boot" if path.name == "boot_id" else read(path, *a, **k)
 """
-OTHER_KERNEL = "import platform\nplatform.release = lambda: 'another kernel'\n"
+OTHER_KERNEL = (
+    "import pathlib\n"
+    "read = pathlib.Path.read_text\n"
+    "def read_text(self, *arguments, **options):\n"
+    "    return 'another kernel' if self.name == 'osrelease' else read(self, *arguments, **options)\n"
+    "pathlib.Path.read_text = read_text\n"
+)
 
 
 @pytest.fixture
