@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import processor
+
 
 def describe() -> dict[str, Any]:
     """Return what does not change while the machine runs; None where it cannot be known."""
     cpuinfo = _read("/proc/cpuinfo") or ""
-    cpu = _first(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo) or platform.processor() or platform.machine()
+    cpu = processor.name(cpuinfo) or platform.processor() or platform.machine()
     return {
         "model": (_read("/sys/firmware/devicetree/base/model") or "").strip("\0\n ") or None,
         "cpu": cpu,
@@ -21,7 +23,7 @@ def describe() -> dict[str, Any]:
         "system": _first(r'^PRETTY_NAME="?([^"\n]+)"?', _read("/etc/os-release") or "") or platform.system(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "physical_cores": _physical_cores(cpuinfo),
+        "physical_cores": processor.physical_cores(cpuinfo),
         "logical_cores": os.cpu_count() or 1,
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "boot_id": _read("/proc/sys/kernel/random/boot_id"),
@@ -52,14 +54,6 @@ def _busy_seconds() -> float | None:
         return None
     user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[1:9])
     return float(user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def _physical_cores(cpuinfo: str) -> int | None:
-    packages = re.findall(r"^physical id\s*:\s*(\d+)", cpuinfo, re.M)
-    cores = re.findall(r"^core id\s*:\s*(\d+)", cpuinfo, re.M)
-    if len(packages) != len(cores):
-        return None
-    return len(set(zip(packages, cores))) or None  # noqa: B905 (Python 3.8 has no strict)
 
 
 def _first(pattern: str, text: str) -> str | None:
