@@ -137,6 +137,7 @@ def _latency(measurement: Measurement) -> dict[str, Any]:
         "host_ci_high_ms": summary.ci_high_ms,
         "host_p90_ms": summary.p90_ms,
         "host_p99_ms": summary.p99_ms,
+        "compute_p50_ms": summary.compute_p50_ms,
         "first_ms": summary.first_ms,
         "samples": summary.samples,
         "rounds": summary.rounds,
