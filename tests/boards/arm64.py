@@ -142,7 +142,10 @@ def _run(*command: str) -> str:
         raise BoardUnavailable(f"the ARM board cannot be made: {program} took over {STEP_S:g} s") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
-        raise BoardUnavailable(f"the ARM board cannot be made: {program} failed: {lines[-1]}")
+        raise BoardUnavailable(
+            f"the ARM board cannot be made: {program} failed: {lines[-1]} (it takes Debian 12's packages, a Python "
+            "package index, and the network)"
+        )
     return done.stdout
 
 
