@@ -52,7 +52,7 @@ class BoardTransport(LocalTransport):
 
 
 @pytest.fixture(scope="module")
-def board() -> Path:
+def arm_python() -> Path:
     try:
         return arm64.prepare()
     except arm64.BoardUnavailable as reason:
@@ -62,9 +62,9 @@ def board() -> Path:
 
 
 @pytest.fixture(scope="module")
-def arm(board: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+def arm(arm_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     profile = load_profile("cpu").override(name="arm64", timeouts=PATIENT)
-    with Device(profile, BoardTransport(tmp_path_factory.mktemp("state"), board)) as device:
+    with Device(profile, BoardTransport(tmp_path_factory.mktemp("state"), arm_python)) as device:
         yield device
 
 
@@ -147,10 +147,10 @@ def test_a_file_that_is_no_network_fails_and_the_agent_goes_on(
     assert arm.load(arm_agent, network).finite
 
 
-def test_a_board_that_is_there_is_used_without_tools_or_network(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_is_there_is_used_without_tools_or_network(arm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     start = time.monotonic()
-    assert arm64.prepare() == board
+    assert arm64.prepare() == arm_python
     assert time.monotonic() - start < 1.0
 
 
