@@ -19,6 +19,8 @@ class Device:
         self.profile = profile
         self._transport = transport
         self._description: Description | None = None
+        self._agents: set[AgentProcess] = set()
+        self._interrupted = False
 
     def __enter__(self) -> "Device":
         self._transport.open()
@@ -51,13 +53,23 @@ class Device:
 
     def agent(self) -> AgentProcess:
         """Return a fresh agent process; use it as a context manager."""
+        if self._interrupted:
+            raise DeviceError(f"{self.profile.name} was interrupted")
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the process object)
         try:
             process = self._transport.start(self.profile.timeouts.silence_s, errors)
         except DeviceError:
             errors.close()
             raise
-        return AgentProcess(process, errors, self.profile.timeouts)
+        agent = AgentProcess(process, errors, self.profile.timeouts)
+        self._agents = {other for other in self._agents if other.running} | {agent}
+        return agent
+
+    def interrupt(self) -> None:
+        """End what runs on the device and let nothing more start, from any thread: its user gets a `DeviceError`."""
+        self._interrupted = True
+        for agent in tuple(self._agents):
+            agent.kill()
 
     def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
         """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
@@ -80,6 +92,9 @@ def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: f
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
     host, engine = found.host, _first_present(profile, found)
+    if profile.board and profile.board not in (host.model or ""):
+        said = f"a {host.model}" if host.model else f"not a board but a machine with {host.cpu}"
+        raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
     return Fingerprint(
         device=profile.name,
         board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",

@@ -112,6 +112,16 @@ class AgentProcess:
         """The process number of the agent (of the client that carries it, where it is remote)."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the agent has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the agent at once; whoever waits for its answer gets `AgentLost`."""
+        if self.running:
+            self._process.kill()
+
     def __enter__(self) -> "AgentProcess":
         return self
 
