@@ -147,7 +147,7 @@ def test_a_file_that_is_no_network_fails_and_the_agent_goes_on(
     assert arm.load(arm_agent, network).finite
 
 
-def test_a_board_that_is_there_is_used_without_tools_or_network(arm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_is_there_needs_no_tools_and_no_network(arm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     start = time.monotonic()
     assert arm64.prepare() == arm_python
