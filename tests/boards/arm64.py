@@ -29,18 +29,9 @@ WHEELS = ("numpy==2.4.6", f"onnxruntime=={ONNXRUNTIME}")
 TAGS = ("manylinux2014_aarch64", "manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
 SITE_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 
+#: Of the board. Its /proc stays this machine's (its processor's name included): QEMU could serve a file in place of
+#: /proc/cpuinfo, but would then show a /proc without processes.
 MODEL = "QEMU user-mode emulation of a Cortex-A76"
-#: QEMU 7 would show the host's /proc/cpuinfo; this is what an ARM kernel says of a Cortex-A76 (and newer QEMUs do).
-CORE = """processor\t: {number}
-BogoMIPS\t: 100.00
-Features\t: fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp
-CPU implementer\t: 0x41
-CPU architecture: 8
-CPU variant\t: 0x4
-CPU part\t: 0xd0b
-CPU revision\t: 1
-
-"""
 WRAPPER = """#!/bin/sh
 board=$(dirname "$(dirname "$(readlink -f "$0")")")
 exec "$board/qemu-aarch64-static" -cpu cortex-a76 -L "$board/root" "$board/root/usr/bin/python3.11" "$@"
@@ -76,7 +67,9 @@ def _make(board: Path) -> None:
         made = Path(scratch, "board")
         _unpack_debian(Path(scratch, "debian"), made)
         _unpack_wheels(made / "root" / SITE_PACKAGES)
-        _describe_machine(made / "root")
+        model = made / "root" / "sys" / "firmware" / "devicetree" / "base" / "model"
+        model.parent.mkdir(parents=True)
+        model.write_text(MODEL + "\0")
         python = made / "bin" / "python3"
         python.parent.mkdir()
         python.write_text(WRAPPER)
@@ -121,14 +114,6 @@ def _unpack_wheels(target: Path) -> None:
     kind = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run(*pip, "--no-deps", "--no-compile", f"--target={target}", *platforms, *kind, *WHEELS)
-
-
-def _describe_machine(root: Path) -> None:
-    """Write what an ARM board's kernel says of the machine; QEMU serves it in place of this machine's own files."""
-    cores = "".join(CORE.format(number=number) for number in range(os.cpu_count() or 1))
-    for name, text in (("proc/cpuinfo", cores), ("sys/firmware/devicetree/base/model", MODEL + "\0")):
-        (root / name).parent.mkdir(parents=True)
-        (root / name).write_text(text)
 
 
 def _run(*command: str) -> str:
