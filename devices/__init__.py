@@ -1,7 +1,16 @@
 """How a measurement reaches a device: profiles, transports, and the agent that runs there."""
 
 from devices.device import Device, connect
-from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError, RuntimeMissing
+from devices.errors import (
+    AgentLost,
+    ConnectionLost,
+    DeviceBusy,
+    DeviceError,
+    DeviceUnreachable,
+    EngineFailed,
+    ProfileError,
+    RuntimeMissing,
+)
 from devices.fingerprint import Fingerprint
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
@@ -9,10 +18,12 @@ from devices.profile import DeviceProfile, Protocol, known_profiles, load_profil
 __all__ = [
     "AgentLost",
     "AgentProcess",
+    "ConnectionLost",
     "Device",
     "DeviceBusy",
     "DeviceError",
     "DeviceProfile",
+    "DeviceUnreachable",
     "EngineFailed",
     "Fingerprint",
     "LoadedModel",

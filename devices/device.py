@@ -1,15 +1,19 @@
 """A connected device."""
 
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError, RuntimeMissing
+from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
 from devices.fingerprint import Fingerprint
 from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
+from devices.transports.ssh import SshTransport
+
+_RETRY_S = 2.0
 
 
 class Device:
@@ -30,6 +34,22 @@ class Device:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._transport.close()
+
+    def reconnect(self) -> None:
+        """Connect again after `ConnectionLost`, waiting for a board that is starting; what it is, is asked anew.
+
+        Raises `DeviceError` where it is not back within the profile's `reconnect_s`.
+        """
+        self._transport.close()
+        self._description = None
+        deadline = time.monotonic() + self.profile.timeouts.reconnect_s
+        while True:
+            try:
+                return self._transport.open()
+            except DeviceUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)
 
     @property
     def engine(self) -> str:
@@ -61,7 +81,7 @@ class Device:
         except DeviceError:
             errors.close()
             raise
-        agent = AgentProcess(process, errors, self.profile.timeouts)
+        agent = AgentProcess(process, errors, self.profile.timeouts, self._transport.fault)
         self._agents = {other for other in self._agents if other.running} | {agent}
         return agent
 
@@ -84,10 +104,18 @@ class Device:
 def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
     """Return the device of `profile`, to be entered as a context manager.
 
-    `state` is the folder for locks and work folders (default: the user's cache directory); `lock_wait_s` is how long to
-    wait for another run to end before `DeviceBusy` is raised.
+    `state` is the folder for this machine's lock and work folders (default: the user's cache directory); `lock_wait_s`
+    is how long to wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` where a host is
+    needed and none is named.
     """
-    return Device(profile, LocalTransport(state, lock_wait_s))
+    if profile.is_local:
+        return Device(profile, LocalTransport(state, lock_wait_s))
+    if profile.host is None:
+        raise DeviceError(
+            f"the device {profile.name} is reached over SSH and has no host: name one with --host USER@HOST, "
+            'or in the profile as host = "USER@HOST"'
+        )
+    return Device(profile, SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s))
 
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:

@@ -2,7 +2,7 @@
 
 import math
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from devices.agent import wire
-from devices.errors import AgentLost, DeviceError, EngineFailed
+from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
 from devices.profile import TimeOuts
 
 Images = npt.NDArray[np.float32]
@@ -97,12 +97,16 @@ class Visit(NamedTuple):
 class AgentProcess:
     """A fresh agent; a context manager that never leaves it behind."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts, line_fault: Callable[[], str]
+    ) -> None:
+        """Speak with `process`; `line_fault` returns why the line to its machine is lost, or nothing."""
         if process.stdin is None or process.stdout is None:
             raise ValueError("the agent must be started with pipes")
         self._process = process
         self._errors = errors
         self._timeouts = timeouts
+        self._line_fault = line_fault
         self._line = wire.Line(process.stdout.fileno(), process.stdin.fileno())
         self._requests = 0
         self._begun = False
@@ -221,7 +225,10 @@ class AgentProcess:
 
     def _lost(self, what: str) -> AgentLost:
         status = self._exit_status()
+        fault = self._line_fault()
         self._kill()
+        if fault:
+            return ConnectionLost(f"{fault}: the agent {what}")
         self._errors.seek(0, 2)
         self._errors.seek(max(0, self._errors.tell() - _LAST_WORDS))
         words = " | ".join(self._errors.read().decode("utf-8", "replace").split("\n")[-6:]).strip(" |")
@@ -232,6 +239,8 @@ class AgentProcess:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return ""
+        if 128 < code < 255:  # how a shell on a board reports a signal; ssh's own failure is 255
+            code = 128 - code
         return f" (signal {-code})" if code < 0 else f" (exit status {code})"
 
     def _kill(self) -> None:

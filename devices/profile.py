@@ -1,12 +1,13 @@
 """Device profiles: what a device is called, how it is reached, and how it is measured."""
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
 
@@ -16,13 +17,11 @@ else:
     import tomli as tomllib
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
 Precision = Literal["fp32", "fp16", "int8"]
-
-#: A name in OpenSSH's configuration, HOST or USER@HOST; nothing that its command line could take for an option.
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,254}$")]
 
 
 class _Strict(BaseModel):
@@ -90,6 +89,12 @@ class TimeOuts(_Strict):
     """For a round or an inference, beyond the time it is expected to take."""
     silence_s: Seconds = 600.0
     """For the agent: without a request for so long, it ends itself."""
+    connect_s: Seconds = 20.0
+    """For a board to accept a connection; and again, for its login to be through."""
+    line_s: Seconds = 60.0
+    """For a board: without a sign of life from the workstation for so long, it gives up what it does for it."""
+    reconnect_s: Seconds = 180.0
+    """For a board whose line was lost, and which may be starting again, to be back."""
 
 
 class DeviceProfile(_Strict):
@@ -98,10 +103,10 @@ class DeviceProfile(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     transport: Literal["local", "ssh"]
-    host: Host | None = None
-    """Where `ssh` connects to."""
+    host: str | None = None
+    """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
     ssh_config: Path | None = None
-    """An OpenSSH configuration to use instead of the user's own."""
+    """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
     here_if: Path | None = None
     """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
     engines: tuple[Engine, ...] = Field(min_length=1)
@@ -122,6 +127,13 @@ class DeviceProfile(_Strict):
     """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+
+    @field_validator("host")
+    @classmethod
+    def _no_option_nor_shell_word(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST.fullmatch(host):
+            raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
+        return host
 
     @property
     def is_local(self) -> bool:

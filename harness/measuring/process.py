@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from devices import AgentLost, AgentProcess, Device, EngineFailed, LoadedModel, Protocol, Visit
+from devices import AgentLost, AgentProcess, ConnectionLost, Device, EngineFailed, LoadedModel, Protocol, Visit
 from devices.process import RoundSamples
 from harness.measuring.results import Kind, ProcessRecord, Subject
 from harness.measuring.statistics import percentile
@@ -123,6 +123,8 @@ def _load(device: Device, agent: AgentProcess, subject: Subject, result: Pass) -
     except EngineFailed as error:
         result.failures[subject.name] = f"the engine failed: {error}"
         return None
+    except ConnectionLost:
+        raise
     except AgentLost as error:
         raise KilledByLoading(subject.name, str(error)) from error
     if not model.finite:

@@ -67,7 +67,7 @@ class Store:
 
     def find(self, fingerprint: Fingerprint, subject: Subject, kind: Kind) -> list[ProcessRecord]:
         """Return what was measured of a subject on a device, oldest first."""
-        values = (*_condition(fingerprint), subject.precision, subject.batch_size, subject.topology, kind)
+        values = (*device_key(fingerprint).values(), subject.precision, subject.batch_size, subject.topology, kind)
         condition = " AND ".join(f"{name} = ?" for name in _KEY)
         with self._connected() as connection:
             rows = connection.execute(
@@ -105,6 +105,18 @@ def save_measurements(measurements: Iterable[Measurement], path: Path) -> None:
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
 
 
+def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
+    """Return what a record is found by, as far as it concerns the device."""
+    return {
+        "board": fingerprint.board,
+        "os_release": fingerprint.os_release,
+        "engine": fingerprint.engine,
+        "engine_version": fingerprint.engine_version,
+        "power_mode": fingerprint.power_mode,
+        "threads": fingerprint.threads,
+    }
+
+
 def _insert(connection: sqlite3.Connection, records: Iterable[ProcessRecord]) -> None:
     columns = ("uid", *_KEY, "recorded_at", "record")
     marks = ", ".join("?" * len(columns))
@@ -113,7 +125,7 @@ def _insert(connection: sqlite3.Connection, records: Iterable[ProcessRecord]) ->
         [
             (
                 record.uid,
-                *_condition(record.fingerprint),
+                *device_key(record.fingerprint).values(),
                 record.precision,
                 record.batch_size,
                 record.topology,
@@ -123,16 +135,4 @@ def _insert(connection: sqlite3.Connection, records: Iterable[ProcessRecord]) ->
             )
             for record in records
         ],
-    )
-
-
-def _condition(fingerprint: Fingerprint) -> tuple[str | int, ...]:
-    """Return the device's part of the key, in the order of `_KEY`."""
-    return (
-        fingerprint.board,
-        fingerprint.os_release,
-        fingerprint.engine,
-        fingerprint.engine_version,
-        fingerprint.power_mode,
-        fingerprint.threads,
     )

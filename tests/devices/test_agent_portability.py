@@ -6,8 +6,9 @@ import pytest
 AGENT = Path(__file__).parents[2] / "devices" / "agent"
 SOURCES = sorted(AGENT.rglob("*.py"))
 STANDARD = {
-    *("abc", "argparse", "base64", "binascii", "functools", "gc", "importlib", "json", "os", "pathlib", "platform"),
-    *("re", "select", "sys", "time", "typing", "__future__"),
+    *("abc", "argparse", "base64", "binascii", "datetime", "errno", "fcntl", "functools", "gc", "hashlib", "importlib"),
+    *("json", "os", "pathlib", "platform", "re", "runpy", "select", "shutil", "signal", "sys", "tempfile", "time"),
+    *("typing", "__future__"),
 }
 RUNTIMES = {"numpy", "onnxruntime"}
 
@@ -58,6 +59,13 @@ class TestSource:
             return
         eager = {module for level, module in imports(runs_at_import(ast.parse(path.read_text()))) if not level}
         assert not eager & RUNTIMES
+
+
+def test_what_meets_any_python_and_any_login_shell_is_plain() -> None:
+    text = (AGENT / "bootstrap.py").read_text()
+    assert "'" not in text
+    assert "\\" not in text
+    ast.parse(text, feature_version=(3, 4))
 
 
 def test_there_is_an_agent_to_look_at() -> None:
