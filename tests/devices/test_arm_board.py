@@ -1,54 +1,31 @@
-"""The unmodified agent on an emulated 64-bit ARM board (see `tests.boards.arm64`), whose timings mean nothing.
+"""The unmodified agent on an emulated 64-bit ARM board (`tests.boards.arm64`) behind a real SSH server.
 
-The board takes 20 s to make (the first time, with a network), every agent on it some 5 s to start.
+Its timings mean nothing. The board takes 20 s to make (once, with a network), every agent on it some 3 s to start.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
-from devices import AgentProcess, Device, EngineFailed, Visit, load_profile
-from devices.profile import TimeOuts
-from devices.transports.local import LocalTransport
+from devices import AgentLost, AgentProcess, Device, EngineFailed, Visit, connect
 from harness.data import load_digits
 from harness.export import RELATIVE_TOLERANCE, Template
 from harness.export.verification import engine_logits
 from tests.bank.factory import images_for, lived_in_bank
 from tests.boards import arm64
 from tests.devices.networks import SHAPE, write_network
+from tests.sshd import Board, server_program
 
 #: Of the largest output. Both machines compute in float32, but add up in another order: 1.1e-6 was seen.
 TOLERANCE = 1e-5
-PATIENT = TimeOuts(start_s=240, load_s=240, run_s=240)
-
-
-class BoardTransport(LocalTransport):
-    """The local transport with the board's `python3`, and without this machine's environment, as over SSH."""
-
-    def __init__(self, state: Path, board: Path) -> None:
-        super().__init__(state, lock_wait_s=0.0)
-        self._board = board
-
-    def start(self, silence_s: float, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        work = str(self._folder)
-        return subprocess.Popen(
-            [str(self._board / "python3"), f"{work}/agent.pyz", "--work", work, "--silence", str(silence_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=work,
-            env={"PATH": f"{self._board}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-            start_new_session=True,
-        )
+PATIENT = {"connect_s": 60.0, "start_s": 240.0, "load_s": 240.0, "run_s": 240.0}
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +40,17 @@ def arm_python() -> Path:
 
 @pytest.fixture(scope="module")
 def arm(arm_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
-    profile = load_profile("cpu").override(name="arm64", timeouts=PATIENT)
-    with Device(profile, BoardTransport(tmp_path_factory.mktemp("state"), arm_python)) as device:
-        yield device
+    """The board behind a real SSH server."""
+    server_program()
+    board = Board(tmp_path_factory.mktemp("arm"))
+    board.environment["PATH"] = f"{arm_python}:{os.defpath}"
+    board.start()
+    try:
+        with connect(board.profile(**PATIENT)) as device:
+            yield device
+        assert board.is_clean()
+    finally:
+        board.stop()
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +130,14 @@ def test_a_file_that_is_no_network_fails_and_the_agent_goes_on(
     with pytest.raises(EngineFailed):
         arm.load(arm_agent, tmp_path / "broken.onnx")
     assert arm.load(arm_agent, network).finite
+
+
+def test_an_agent_given_up_in_a_round_is_killed_on_the_board(arm: Device, network: Path) -> None:
+    with arm.agent() as agent:
+        model = arm.load(agent, network)
+        agent._timeouts = agent._timeouts.model_copy(update={"run_s": 0.5})
+        with pytest.raises(AgentLost, match="did not answer 'round'"):
+            agent.run_round([Visit(model.handle, 0, 100_000)])
 
 
 def test_a_board_that_is_there_needs_no_tools_and_no_network(arm_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
