@@ -14,6 +14,7 @@ from devices.errors import (
 from devices.fingerprint import Fingerprint
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+from devices.telemetry import Reading
 
 __all__ = [
     "AgentLost",
@@ -29,6 +30,7 @@ __all__ = [
     "LoadedModel",
     "ProfileError",
     "Protocol",
+    "Reading",
     "RuntimeMissing",
     "Visit",
     "connect",

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 
 from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
-from devices.fingerprint import Fingerprint
-from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
+from devices.fingerprint import CPU_ENGINES, Fingerprint
+from devices.process import AgentProcess, Description, EngineDescription, HostDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
@@ -125,21 +125,32 @@ def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
         raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
     return Fingerprint(
         device=profile.name,
-        board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",
+        board=host.model or _nameless(host, engine),
         cpu=host.cpu,
         machine=host.machine,
-        os_release=f"{host.system}, kernel {host.kernel}",
+        os_release=f"{host.system}, kernel {host.kernel}" + (f", L4T {host.l4t}" if host.l4t else ""),
         python=host.python,
         engine=engine.engine,
         engine_version=engine.version,
         engine_options=engine.options,
-        power_mode="",
+        power_mode=host.power_mode or "",
         threads=profile.threads,
         governor=host.governor,
         physical_cores=host.physical_cores,
         logical_cores=host.logical_cores,
         boot_id=host.boot_id,
+        gpu=host.gpu,
+        gpu_driver=host.gpu_driver,
+        memory_mb=host.memory_total / 1e6 if host.memory_total else None,
     )
+
+
+def _nameless(host: HostDescription, engine: EngineDescription) -> str:
+    """Return what a machine is known by that has no name of its own."""
+    parts = [f"{host.cpu}, {host.logical_cores} logical cores"]
+    if host.gpu and engine.engine not in CPU_ENGINES:
+        parts.append(host.gpu)
+    return ", ".join(parts)
 
 
 def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:

@@ -59,6 +59,24 @@ class Protocol(_Strict):
     """Relative half-width above which a finalist is called noisy."""
     throttled_below: Share = 0.75
     """Share of the clock after warm-up below which a process is called throttled."""
+    throttle_retries: int = Field(default=3, ge=0, le=10)
+    """How often, in one call to explore or to measure finalists, a throttled process is run again."""
+    cool_down_s: float = Field(default=60.0, ge=0, le=3600)
+    """Time, at most, for the device to cool down before that."""
+    memory_runs: int = Field(default=10, ge=1, le=1000)
+    """Inferences of the memory pass."""
+    energy_idle_s: float = Field(default=3.0, ge=0.5, le=600)
+    """Window of the energy pass in which nothing runs."""
+    energy_warmup_s: float = Field(default=1.0, ge=0, le=600)
+    """Running before the steady window of the energy pass."""
+    energy_steady_s: float = Field(default=10.0, ge=0.5, le=600)
+    """Window of the energy pass in which one network runs without pause."""
+    sustained_window_s: float = Field(default=60.0, gt=0, le=3600)
+    """Time under load over which the slope of the temperature is looked at."""
+    sustained_slope_c_per_min: float = Field(default=1.0, gt=0, le=60)
+    """Slope below which, either way, the temperature has settled."""
+    sustained_limit_s: Seconds = 600.0
+    """Time under load, at most, for one network's temperature to settle."""
     block_subjects: int = Field(default=64, ge=1, le=1000)
     """Networks held in memory together, at most."""
     block_mb: float = Field(default=1024.0, gt=0)
@@ -72,6 +90,7 @@ class Protocol(_Strict):
             ("rounds", "most_rounds"),
             ("least_samples", "most_samples"),
             ("processes", "most_processes"),
+            ("sustained_window_s", "sustained_limit_s"),
         ):
             if getattr(self, least) > getattr(self, most):
                 raise ValueError(f"{least} must not be above {most}")

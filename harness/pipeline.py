@@ -19,7 +19,7 @@ from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import MeasurementError, explore, finalists, save_measurements
+from harness.measuring import MeasurementError, explore, finalists, measure_further, save_measurements
 from harness.planning import default_model, find_candidates, pool, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run import Run
@@ -117,7 +117,15 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         deployment = Deployment(bank, run.settings.batch_size)
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         anchor = subjects[bank.space.full]
-        found = explore(device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance)
+        found = explore(
+            device,
+            [*subjects.values()],
+            anchor,
+            store=run.store,
+            seed=run.settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
     results.add({arch: found[subject.name] for arch, subject in subjects.items()})
     known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
     try:
@@ -159,7 +167,8 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     """Write the rows and the measurements of the devices that are done, in the order they were asked for."""
     counter = ComplexityCounter(bank)
     done = [found[profile.name] for profile in run.profiles if profile.name in found]
-    save_measurements([m for results in done for m in results.measurements], run.folder.measurements)
+    passes = [record for results in done for costs in results.further.values() for record in costs.records]
+    save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
     rows = [row for results in done for row in rows_of(results, bank, counter, run.settings.batch_size)]
     write_csv(mark_front(rows), run.folder.tradeoff)
 
@@ -178,15 +187,27 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
-                device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance
+                device,
+                [*subjects.values()],
+                anchor,
+                store=run.store,
+                seed=run.settings.seed,
+                progress=advance,
+                notice=run.console.warn,
             )
         results.add({arch: found[subject.name] for arch, subject in subjects.items()})
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
-        for arch in dict.fromkeys(results.chosen.values()):
-            kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
-            results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+        chosen = list(dict.fromkeys(results.chosen.values()))
+        with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
+            for done, arch in enumerate(chosen):
+                advance(done, len(chosen))
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
+                results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+                results.further[arch] = measure_further(device, kept, store=run.store)
+        for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
+            run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .files import Files
+
+_SIBLINGS = "/sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 
 # A 64-bit ARM kernel tells implementer and part of the register MIDR_EL1, but no name (or "ARMv8 Processor" for all).
 # Source: Linux, arch/arm64/include/asm/cputype.h; the parts are those of common boards and servers.
@@ -37,9 +42,9 @@ def name(cpuinfo: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
-def physical_cores(cpuinfo: str, folder: Path = Path("/sys/devices/system/cpu")) -> int | None:
+def physical_cores(files: Files, cpuinfo: str) -> int | None:
     """Return the number of physical cores: of sets of sibling threads in sysfs, else as /proc/cpuinfo (x86) tells."""
-    siblings = {_read(path) for path in folder.glob("cpu[0-9]*/topology/thread_siblings_list")} - {""}
+    siblings = {files.read(path) or "" for path in files.find(_SIBLINGS)} - {""}
     if siblings:
         return len(siblings)
     packages = re.findall(r"^physical id\s*:\s*(\d+)", cpuinfo, re.M)
@@ -47,10 +52,3 @@ def physical_cores(cpuinfo: str, folder: Path = Path("/sys/devices/system/cpu"))
     if len(packages) != len(cores):
         return None
     return len(set(zip(packages, cores))) or None  # noqa: B905 (Python 3.8 has no strict)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""

@@ -1,7 +1,7 @@
 """The agent's loop: read a request, do it, answer. Raw samples and raw outputs go back; nothing is computed from them.
 
-Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `close`. The agent reads files of
-its work folder only, and ends itself when the line closes or stays silent.
+Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `telemetry`, `memory`, `energy`,
+`close`. The agent reads networks from its work folder only, and ends itself when the line closes or stays silent.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import engines, host, wire
+from . import energy, engines, host, wire
 from .engines.contract import EngineError, Model
+from .files import Files
+from .peak_memory import PeakMemory
+from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from .engines.contract import Array
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
 MAX_ENGINES = 16
+MAX_MEMORY_RUNS = 10_000
+MAX_WINDOW_S = 3600.0
 _SEND_S = 60.0
 
 
@@ -31,10 +36,12 @@ class Refused(Exception):
 
 
 class Server:
-    """What the agent holds: its work folder and the networks loaded."""
+    """What the agent holds: its work folder, the networks loaded, and the machine's sensors."""
 
-    def __init__(self, work: str) -> None:
+    def __init__(self, work: str, root: str = "/") -> None:
         self._work = Path(work).resolve()
+        self._files = Files(root)
+        self._telemetry = Telemetry(self._files)
         self._models: dict[int, Model] = {}
         self._inputs: dict[int, Array] = {}
         self._handles = 0
@@ -44,6 +51,9 @@ class Server:
             "round": self._round,
             "infer": self._infer,
             "unload": self._unload,
+            "telemetry": self._read_telemetry,
+            "memory": self._memory,
+            "energy": self._energy,
         }
 
     def serve(self, line: wire.Line, silence_s: float) -> None:
@@ -84,7 +94,8 @@ class Server:
         names = _field(request, "engines", list)
         if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
             raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
-        return {"host": host.describe(), "engines": [engines.describe(name) for name in names]}, b""
+        machine = dict(host.describe(self._files), **self._telemetry.facts())
+        return {"host": machine, "engines": [engines.describe(name) for name in names]}, b""
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""
@@ -119,17 +130,22 @@ class Server:
         return reply, b""
 
     def _round(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back."""
+        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back.
+
+        Between visits the sensors are read where that is due; at the end, where the request insists on it, in any case.
+        """
+        insist = request.get("reading") is True
         visits = [self._visit(visit) for visit in _field(request, "visits", list)]
         if sum(untimed + timed for _, untimed, timed in visits) > MAX_RUNS:
             raise Refused("a round is of at most %d runs" % MAX_RUNS)
-        before = host.state()
+        before = host.state(self._files)
+        found, readings = [], []
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a run would be ours, not the network's
         try:
-            found = [
-                self._models[handle].visit(self._inputs[handle], untimed, timed) for handle, untimed, timed in visits
-            ]
+            for left, (handle, untimed, timed) in enumerate(visits, start=1 - len(visits)):
+                found.append(self._models[handle].visit(self._inputs[handle], untimed, timed))
+                readings += self._telemetry.due(insist and not left)
         finally:
             if collecting:
                 gc.enable()
@@ -137,7 +153,8 @@ class Server:
             "samples": [samples.host for samples in found],
             "compute": [samples.compute for samples in found],
             "before": before,
-            "after": host.state(),
+            "after": host.state(self._files),
+            "readings": readings,
         }
         return reply, b""
 
@@ -171,6 +188,46 @@ class Server:
         model.unload()
         return {}, b""
 
+    def _read_telemetry(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read the sensors now."""
+        return {"reading": self._telemetry.reading(), "state": host.state(self._files)}, b""
+
+    def _memory(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Load and run a network in this process, which has done nothing else, and tell what memory that takes.
+
+        A tiny network, `blank`, comes and goes first: what the runtime needs without a model is not the model's.
+        """
+        if self._handles:
+            raise Refused("memory is measured in a fresh process")
+        runs = _field(request, "runs", int)
+        if not 1 <= runs <= MAX_MEMORY_RUNS:
+            raise Refused("memory is measured over 1 to %d runs" % MAX_MEMORY_RUNS)
+        blank, _ = self._load(dict(request, file=_field(request, "blank", str), precision="fp32"), b"")
+        self._unload(blank, b"")
+        peak = PeakMemory(self._telemetry)
+        loaded, _ = self._load(request, b"")
+        peak.look()
+        model, array = self._models[loaded["handle"]], self._inputs[loaded["handle"]]
+        for _ in range(runs):
+            model.visit(array, 0, 1)
+            peak.look()
+        return dict(peak.found(), finite=loaded["finite"]), b""
+
+    def _energy(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read power while nothing runs and then while one network runs without pause; every reading goes back."""
+        handle = _field(request, "handle", int)
+        model = self._model(handle)
+        windows = [_field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
+        if not all(0 <= seconds <= MAX_WINDOW_S for seconds in windows):
+            raise Refused("a window is of 0 to %g s" % MAX_WINDOW_S)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return energy.measure(model, self._inputs[handle], self._telemetry, *windows), b""
+        finally:
+            if collecting:
+                gc.enable()
+
     def _model(self, handle: int) -> Model:
         if handle not in self._models:
             raise Refused("no network has the handle %d" % handle)
@@ -190,13 +247,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures networks for a workstation, over JSON lines.")
     parser.add_argument("--work", required=True, help="the only folder files are read from and written to")
     parser.add_argument("--silence", type=float, default=600.0, help="seconds without a request after which to end")
+    parser.add_argument(
+        "--root",
+        default=os.environ.get("SLIMDA_AGENT_ROOT", "/"),
+        help="the folder below which sysfs and procfs are read (default: $SLIMDA_AGENT_ROOT or /)",
+    )
     arguments = parser.parse_args()
     os.chdir(arguments.work)
     os.environ["TMPDIR"] = str(Path.cwd())
     answers = os.dup(1)
     os.dup2(2, 1)  # a runtime that prints must not print into the conversation
     try:
-        Server(arguments.work).serve(wire.Line(0, answers), arguments.silence)
+        Server(arguments.work, arguments.root).serve(wire.Line(0, answers), arguments.silence)
     except wire.WireError as error:
         sys.exit("the line failed: %s" % error)
 

@@ -17,8 +17,10 @@ from harness.measuring import statistics
 from harness.measuring.process import KilledByLoading, Pass, Plan, measure_process
 from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, Verdict
 from harness.measuring.store import Store, device_key
+from harness.measuring.throttling import cool_down, throttled
 
 Progress = Callable[[int, int], None]
+Notice = Callable[[str], None]
 
 
 def explore(
@@ -31,13 +33,15 @@ def explore(
     protocol: Protocol | None = None,
     time_limit_s: float | None = None,
     progress: Progress | None = None,
+    notice: Notice = lambda _: None,
 ) -> dict[str, Measurement]:
     """Measure all subjects and the anchor in one process (or one per block that fits in memory), by name.
 
-    What the store has is not measured again. `progress` counts rounds. Raises `DeviceError` where the device is lost
+    What the store has is not measured again. `progress` counts rounds; `notice` is told, in a sentence, when the device
+    has to cool down. Raises `DeviceError` where the device is lost
     and `MeasurementError` where the anchor cannot be measured; what earlier blocks measured is in the store by then.
     """
-    session = _Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s)
+    session = _Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s, notice)
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
@@ -68,16 +72,18 @@ def finalists(
     protocol: Protocol | None = None,
     time_limit_s: float | None = None,
     progress: Progress | None = None,
+    notice: Notice = lambda _: None,
 ) -> dict[str, Measurement]:
     """Measure all subjects and the anchor over fresh processes in turn, by name.
 
     Ends when every subject is known to the protocol's half-width, or its noise has reached a plateau, or the most
     processes are reached, or time is up. Processes found in the store count; a subject with enough of them is not
-    measured again. `progress` counts processes. Raises as `explore` does; every process measured is in the store then.
+    measured again. `progress` counts processes; `notice` is as for `explore`. Raises as `explore` does; every process
+    measured is in the store then.
     """
     protocol = protocol or device.profile.protocol
     least = processes or protocol.processes
-    session = _Session(device, anchor, store, "finalist", protocol, least, seed, time_limit_s)
+    session = _Session(device, anchor, store, "finalist", protocol, least, seed, time_limit_s, notice)
     everyone = _unique(subjects, anchor)
     found = {subject.name: session.stored(subject) for subject in everyone}
     reused = {name for name, records in found.items() if len(records) >= least}
@@ -89,13 +95,13 @@ def finalists(
             break
         if session.remaining_s <= longest_s:
             break
-        start = time.monotonic()
+        before_s = session.remaining_s
         result = session.measure(pending, count, lambda: None)
         failures.update(result.failures)
         for name, record in result.records.items():
             if name not in reused:
                 found[name].append(record)
-        longest_s = max(longest_s, time.monotonic() - start)
+        longest_s = max(longest_s, before_s - session.remaining_s)
         count += 1
         if progress:
             progress(count, max(least, count))
@@ -124,6 +130,7 @@ class _Session:
         processes: int,
         seed: int,
         time_limit_s: float | None,
+        notice: Notice,
     ) -> None:
         self.protocol = protocol or device.profile.protocol
         self._least = processes
@@ -135,17 +142,26 @@ class _Session:
         self._kind: Kind = kind
         self._seed = seed
         self._fingerprint: Fingerprint = device.describe()
+        self._limit_c = device.profile.temperature_limit_c
+        self._retries = self.protocol.throttle_retries
+        self._notice = notice
 
     @property
     def remaining_s(self) -> float:
+        """Seconds left for measuring; those that the device needed to cool down are not taken off."""
         return self._deadline - time.monotonic()
 
     def stored(self, subject: Subject) -> list[ProcessRecord]:
-        """Return the latest processes in the store that were measured against this anchor, as thoroughly as now."""
+        """Return the latest processes in the store that were measured against this anchor, as thoroughly as now.
+
+        One that was throttled is left out: by now the device may be cool.
+        """
         records = [
             record
             for record in self._store.find(self._fingerprint, subject, self._kind)
-            if record.anchor_topology == self._anchor.topology and _as_thorough(record, self.protocol)
+            if record.anchor_topology == self._anchor.topology
+            and _as_thorough(record, self.protocol)
+            and not throttled(record, self.protocol, self._limit_c)
         ]
         return records[-self._most :]
 
@@ -180,7 +196,7 @@ class _Session:
         while True:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
-                result = measure_process(self._device, remaining, self._anchor, self._plan(index), tick)
+                result = self._measure_cool(remaining, index, tick)
             except KilledByLoading as death:
                 deaths[death.name] += 1
                 if deaths[death.name] > 1:
@@ -193,6 +209,23 @@ class _Session:
                 raise MeasurementError(f"the anchor cannot be measured: {result.failures[self._anchor.name]}")
             self._store.add(list(result.records.values()))
             return result
+
+    def _measure_cool(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None]) -> Pass:
+        """Make one pass; one in which the device throttles is made again when it has cooled down, while retries last.
+
+        The time limit is put off by the wait, which the protocol bounds.
+        """
+        while True:
+            result = measure_process(self._device, subjects, self._anchor, self._plan(index), tick)
+            records = list(result.records.values())
+            reasons = [reason for record in records if (reason := throttled(record, self.protocol, self._limit_c))]
+            if not reasons or self._retries <= 0 or self.remaining_s <= 0:
+                return result
+            self._retries -= 1
+            self._notice(f"{self._device.profile.name} throttled ({reasons[0]}); it is left to cool down and run again")
+            heats = [record.conditions.hottest_c for record in records if record.conditions]
+            hot_c = max((heat.highest for heat in heats if heat), default=None)
+            self._deadline += cool_down(self._device, hot_c, self.protocol.cool_down_s)
 
     def _plan(self, index: int) -> Plan:
         wanted, time_s = 0, math.inf
@@ -226,17 +259,17 @@ class _Session:
         if subject.name in failures or not records:
             reason = failures.get(subject.name, "time ran out before it was measured")
             return Measurement(subject, (), "failed", reason)
-        verdict, reason = _judge(records, self.protocol, self._least)
+        verdict, reason = _judge(records, self.protocol, self._least, self._limit_c)
         return Measurement(subject, tuple(records), verdict, reason, stopped, reused)
 
 
-def _judge(records: Sequence[ProcessRecord], protocol: Protocol, processes: int) -> tuple[Verdict, str]:
+def _judge(
+    records: Sequence[ProcessRecord], protocol: Protocol, processes: int, limit_c: float | None
+) -> tuple[Verdict, str]:
     """Return the verdict on measured records, and its reason."""
-    slowest = min(
-        (end / start for record in records if record.clock_mhz for start, end in [record.clock_mhz]), default=1.0
-    )
-    if slowest < protocol.throttled_below:
-        return "throttled", f"the clock fell to {slowest:.0%} of what it was after warm-up"
+    for record in records:
+        if reason := throttled(record, protocol, limit_c):
+            return "throttled", reason
     rounds = min(len(record.rounds_ns) for record in records)
     if rounds < protocol.rounds:
         return "noisy", f"time ran out after {rounds} of {protocol.rounds} rounds"

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from devices.agent import processor
+from devices.agent.files import Files
 
 X86 = """processor\t: {0}
 vendor_id\t: GenuineIntel
@@ -42,21 +43,22 @@ def test_a_processor_is_called_by_its_cores(cpuinfo: str, name: str | None) -> N
     assert processor.name(cpuinfo) == name
 
 
-def topology(folder: Path, siblings: list[str]) -> Path:
+def topology(folder: Path, siblings: list[str]) -> Files:
     for number, text in enumerate(siblings):
-        path = folder / f"cpu{number}" / "topology" / "thread_siblings_list"
+        path = folder / "sys/devices/system/cpu" / f"cpu{number}" / "topology" / "thread_siblings_list"
         path.parent.mkdir(parents=True)
         path.write_text(text + "\n")
-    return folder
+    return Files(str(folder))
 
 
 @pytest.mark.parametrize(
     ("siblings", "cores"), [(["0", "1", "2", "3"], 4), (["0-1", "0-1", "2-3", "2-3"], 2), (["", ""], None)]
 )
 def test_physical_cores_are_the_sets_of_sibling_threads(tmp_path: Path, siblings: list[str], cores: int | None) -> None:
-    assert processor.physical_cores(ARM.format(0, "0x41", "0xd0b") * 4, topology(tmp_path, siblings)) == cores
+    assert processor.physical_cores(topology(tmp_path, siblings), ARM.format(0, "0x41", "0xd0b") * 4) == cores
 
 
 def test_without_sysfs_the_physical_cores_are_what_cpuinfo_tells_or_unknown(tmp_path: Path) -> None:
-    assert processor.physical_cores(X86.format(0, 0) + X86.format(1, 0) + X86.format(2, 1), tmp_path) == 2
-    assert processor.physical_cores(ARM.format(0, "0x41", "0xd0b"), tmp_path) is None
+    files = Files(str(tmp_path))
+    assert processor.physical_cores(files, X86.format(0, 0) + X86.format(1, 0) + X86.format(2, 1)) == 2
+    assert processor.physical_cores(files, ARM.format(0, "0x41", "0xd0b")) is None
