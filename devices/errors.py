@@ -9,6 +9,10 @@ class DeviceError(Exception):
     """A device cannot be reached, or cannot do what is asked of it."""
 
 
+class DeviceUnreachable(DeviceError):
+    """No connection can be made: what a board that is being restarted looks like."""
+
+
 class DeviceBusy(DeviceError):
     """Another run is measuring on the device."""
 
@@ -19,6 +23,10 @@ class RuntimeMissing(DeviceError):
 
 class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
+
+
+class ConnectionLost(AgentLost):
+    """The line to the device broke, and with it whatever ran there; `Device.reconnect` may mend it."""
 
 
 class EngineFailed(DeviceError):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devices import DeviceProfile, Fingerprint
-from harness.bank import Architecture
+from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyModel
-from harness.measuring import Measurement, within_budget
+from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
 from harness.space import arch_id, encode
@@ -33,6 +33,8 @@ class DeviceResults:
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     agreement: dict[Architecture, float] = field(default_factory=dict)
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
+    further: dict[Architecture, FurtherCosts] = field(default_factory=dict)
+    """Memory, energy and sustained latency of the chosen ones."""
 
     def add(self, found: Mapping[Architecture, Measurement]) -> None:
         """Take in measurements, which say more than earlier ones."""
@@ -56,9 +58,10 @@ def worst(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=("yes", "borderline", "no").index)
 
 
-def rows_of(results: DeviceResults, model: str, counter: ComplexityCounter, batch_size: int) -> list[Row]:
-    """Return one row for every architecture that was measured or scored on the device, costliest first."""
-    archs = {*results.measured, *results.upem}
+def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter, batch_size: int) -> list[Row]:
+    """Return one row for every subnet of the bank that was measured or scored on the device, costliest first."""
+    archs = {arch for arch in (*results.measured, *results.upem) if bank.offers(arch)}
+    model = bank.spec.model
     return [
         Row(**_identity(results, batch_size), **_complexity(arch, model, counter), **_found(results, arch, counter))
         for arch in sorted(archs, key=lambda arch: (-counter.macs(arch), arch))
@@ -121,6 +124,17 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
         "selected": "yes" if budgets else "no",
         "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
         **(_latency(measurement) if measurement else {"cost_source": "predicted" if predicted else None}),
+        **_further(results.further.get(arch)),
+    }
+
+
+def _further(costs: FurtherCosts | None) -> dict[str, Any]:
+    if costs is None:
+        return {}
+    return {
+        "peak_memory_mb": costs.memory.peak_mb,
+        "energy_mj": costs.energy.energy_mj,
+        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained else None,
     }
 
 

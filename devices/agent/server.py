@@ -1,7 +1,8 @@
 """The agent's loop: read a request, do it, answer. Raw samples and raw outputs go back; nothing is computed from them.
 
-Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `close`. The agent reads files of
-its work folder only, writes there and into its cache of engines, and ends itself when the line closes or stays silent.
+Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `telemetry`, `memory`, `energy`,
+`close`. The agent reads networks from its work folder only, writes there and into its cache of engines, and ends itself
+when the line closes or stays silent.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import board, host, wire
+from . import energy, host, wire
 from .engines import Engines
 from .engines.cache import EngineCache
 from .engines.contract import EngineError, Model, Settings
 from .engines.onnx_file import read
+from .files import Files
+from .peak_memory import PeakMemory
+from .telemetry import Telemetry
+from .telemetry.programs import power_mode
 
 if TYPE_CHECKING:
     from .engines.contract import Array, Samples
@@ -28,6 +33,8 @@ MAX_MODELS = 1024
 MAX_ENGINES = 16
 MAX_BUILDS = 100
 MAX_LIMIT_S = 86_400.0
+MAX_MEMORY_RUNS = 10_000
+MAX_WINDOW_S = 3600.0
 _SEND_S = 60.0
 
 
@@ -44,11 +51,13 @@ class FailedVisit(EngineError):
 
 
 class Server:
-    """What the agent holds: its work folder, its engines and the networks loaded."""
+    """What the agent holds: its work folder, its engines, the networks loaded, and the machine's sensors."""
 
-    def __init__(self, work: str, cache: str | None = None) -> None:
+    def __init__(self, work: str, root: str = "/", cache: str | None = None) -> None:
         self._work = Path(work).resolve()
-        self._engines = Engines(EngineCache(Path(cache).resolve() if cache else self._work / "engines", board.setup))
+        self._files = Files(root)
+        self._telemetry = Telemetry(self._files)
+        self._engines = Engines(EngineCache(Path(cache).resolve() if cache else self._work / "engines", self._system))
         self._models: dict[int, Model] = {}
         self._inputs: dict[int, Array] = {}
         self._handles = 0
@@ -58,6 +67,9 @@ class Server:
             "round": self._round,
             "infer": self._infer,
             "unload": self._unload,
+            "telemetry": self._read_telemetry,
+            "memory": self._memory,
+            "energy": self._energy,
         }
 
     def serve(self, line: wire.Line, silence_s: float) -> None:
@@ -100,7 +112,13 @@ class Server:
         names = _field(request, "engines", list)
         if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
             raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
-        return {"host": host.describe(), "engines": [self._engines.describe(name) for name in names]}, b""
+        machine = dict(host.describe(self._files), **self._telemetry.facts())
+        return {"host": machine, "engines": [self._engines.describe(name) for name in names]}, b""
+
+    def _system(self) -> dict[str, str]:
+        """Return what engines built here depend on beside the GPU: the release of Jetson Linux and the power mode."""
+        mode, _ = power_mode(self._files)
+        return {"l4t": host.describe(self._files)["l4t"] or "", "power_mode": mode or ""}
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""
@@ -140,15 +158,22 @@ class Server:
         return reply, b""
 
     def _round(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back."""
+        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back.
+
+        Between visits the sensors are read where that is due; at the end, where the request insists on it, in any case.
+        """
+        insist = request.get("reading") is True
         visits = [self._visit(visit) for visit in _field(request, "visits", list)]
         if sum(untimed + timed for _, untimed, timed in visits) > MAX_RUNS:
             raise Refused("a round is of at most %d runs" % MAX_RUNS)
-        before = host.state()
+        before = host.state(self._files)
+        found, readings = [], []
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a run would be ours, not the network's
         try:
-            found = [self._timed(*visit) for visit in visits]
+            for left, visit in enumerate(visits, start=1 - len(visits)):
+                found.append(self._timed(*visit))
+                readings += self._telemetry.due(insist and not left)
         finally:
             if collecting:
                 gc.enable()
@@ -156,7 +181,8 @@ class Server:
             "samples": [samples.host for samples in found],
             "compute": [samples.compute for samples in found],
             "before": before,
-            "after": host.state(),
+            "after": host.state(self._files),
+            "readings": readings,
         }
         return reply, b""
 
@@ -196,6 +222,46 @@ class Server:
         model.unload()
         return {}, b""
 
+    def _read_telemetry(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read the sensors now."""
+        return {"reading": self._telemetry.reading(), "state": host.state(self._files)}, b""
+
+    def _memory(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Load and run a network in this process, which has done nothing else, and tell what memory that takes.
+
+        A tiny network, `blank`, comes and goes first: what the runtime needs without a model is not the model's.
+        """
+        if self._handles:
+            raise Refused("memory is measured in a fresh process")
+        runs = _field(request, "runs", int)
+        if not 1 <= runs <= MAX_MEMORY_RUNS:
+            raise Refused("memory is measured over 1 to %d runs" % MAX_MEMORY_RUNS)
+        blank, _ = self._load(dict(request, file=_field(request, "blank", str), precision="fp32"), b"")
+        self._unload(blank, b"")
+        peak = PeakMemory(self._telemetry)
+        loaded, _ = self._load(request, b"")
+        peak.look()
+        model, array = self._models[loaded["handle"]], self._inputs[loaded["handle"]]
+        for _ in range(runs):
+            model.visit(array, 0, 1)
+            peak.look()
+        return dict(peak.found(), finite=loaded["finite"]), b""
+
+    def _energy(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read power while nothing runs and then while one network runs without pause; every reading goes back."""
+        handle = _field(request, "handle", int)
+        model = self._model(handle)
+        windows = [_field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
+        if not all(0 <= seconds <= MAX_WINDOW_S for seconds in windows):
+            raise Refused("a window is of 0 to %g s" % MAX_WINDOW_S)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return energy.measure(model, self._inputs[handle], self._telemetry, *windows), b""
+        finally:
+            if collecting:
+                gc.enable()
+
     def _model(self, handle: int) -> Model:
         if handle not in self._models:
             raise Refused("no network has the handle %d" % handle)
@@ -218,13 +284,18 @@ def main() -> None:
         "--cache", help="the folder built engines are kept in beyond this run (default: in the work folder)"
     )
     parser.add_argument("--silence", type=float, default=600.0, help="seconds without a request after which to end")
+    parser.add_argument(
+        "--root",
+        default=os.environ.get("SLIMDA_AGENT_ROOT", "/"),
+        help="the folder below which sysfs and procfs are read (default: $SLIMDA_AGENT_ROOT or /)",
+    )
     arguments = parser.parse_args()
     os.chdir(arguments.work)
     os.environ["TMPDIR"] = str(Path.cwd())
     answers = os.dup(1)
     os.dup2(2, 1)  # a runtime that prints must not print into the conversation
     try:
-        Server(arguments.work, arguments.cache).serve(wire.Line(0, answers), arguments.silence)
+        Server(arguments.work, arguments.root, arguments.cache).serve(wire.Line(0, answers), arguments.silence)
     except wire.WireError as error:
         sys.exit("the line failed: %s" % error)
 

@@ -71,6 +71,10 @@ class LocalTransport:
         except OSError as error:
             raise DeviceError(f"the agent cannot be started: {error.strerror}") from error
 
+    def fault(self) -> str:
+        """Return nothing: there is no line to lose."""
+        return ""
+
     def close(self) -> None:
         """Remove the work folder and give the lock back."""
         if self._work is not None:

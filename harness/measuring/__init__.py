@@ -1,5 +1,8 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
+from harness.measuring.energy import EnergyRecord, measure_energy
+from harness.measuring.further import FurtherCosts, measure_further
+from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.protocol import explore, finalists
 from harness.measuring.results import (
@@ -11,17 +14,26 @@ from harness.measuring.results import (
     within_budget,
 )
 from harness.measuring.store import Store, save_measurements
+from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
+    "EnergyRecord",
+    "FurtherCosts",
     "LatencySummary",
     "Measurement",
     "MeasurementError",
+    "MemoryRecord",
     "NullTest",
     "ProcessRecord",
     "Store",
     "Subject",
+    "SustainedRecord",
     "explore",
     "finalists",
+    "measure_energy",
+    "measure_further",
+    "measure_memory",
+    "measure_sustained",
     "null_test",
     "save_measurements",
     "within_budget",

@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from devices import AgentLost, AgentProcess, Device, EngineFailed, LoadedModel, Protocol, Visit
+from devices import AgentLost, AgentProcess, ConnectionLost, Device, EngineFailed, LoadedModel, Protocol, Reading, Visit
 from devices.process import RoundSamples
+from harness.measuring.conditions import conditions_of
 from harness.measuring.results import Kind, ProcessRecord, Subject
 from harness.measuring.statistics import percentile
 
@@ -127,8 +128,9 @@ def measure_process(
             first_ns=models[subject.name].first_ns,
             warmup_runs=warm_up.runs,
             warmup_s=warm_up.seconds,
-            clock_mhz=rounds.clock_mhz,
+            clock_mhz=_clock_mhz(warm_up.reading, rounds.readings, device.describe().on_gpu),
             others_load=rounds.others_load(device.describe().logical_cores),
+            conditions=conditions_of([*warm_up.reading, *rounds.readings]),
             build=plan.build,
         )
     return result
@@ -140,6 +142,8 @@ def _load(device: Device, agent: AgentProcess, subject: Subject, build: int, res
     except EngineFailed as error:
         result.failures[subject.name] = f"the engine failed: {error}"
         return None
+    except ConnectionLost:
+        raise
     except AgentLost as error:
         raise KilledByLoading(subject.name, str(error)) from error
     if not model.finite:
@@ -154,11 +158,14 @@ class _WarmUp:
     runs: int
     seconds: float
     seconds_per_run: list[float]
+    reading: list[Reading]
+    """The last one: nothing where none was due."""
 
 
 def _warm_up(agent: AgentProcess, models: Sequence[LoadedModel], protocol: Protocol) -> _WarmUp:
     runs, seconds, timed = 0, 0.0, protocol.warmup_runs
     estimates = [model.first_ns / 1e9 for model in models]
+    readings: list[Reading] = []
     for _ in range(10 * _WARMUP_ROUNDS):
         if runs >= protocol.warmup_runs and seconds >= protocol.warmup_seconds:
             break
@@ -166,10 +173,11 @@ def _warm_up(agent: AgentProcess, models: Sequence[LoadedModel], protocol: Proto
         result = agent.run_round(visits, expected_s=sum(estimates) * timed)
         runs += timed
         seconds += sum(map(sum, result.samples)) / 1e9
+        readings += result.readings
         estimates = [max(percentile(samples, 50) / 1e9, _FASTEST_RUN_S) for samples in result.samples]
         timed = int(protocol.warmup_seconds / _WARMUP_ROUNDS / sum(estimates))
         timed = max(1, min(timed, _MOST_RUNS // len(models)))
-    return _WarmUp(runs, seconds, estimates)
+    return _WarmUp(runs, seconds, estimates, readings[-1:])
 
 
 @dataclass(frozen=True)
@@ -177,18 +185,20 @@ class _Rounds:
     results: list[RoundSamples]
 
     @property
-    def clock_mhz(self) -> tuple[float, float] | None:
-        start = self.results[0].before.clock_mhz
-        ends = [result.after.clock_mhz for result in self.results]
-        readable = [clock for clock in ends if clock is not None]
-        return (start, min(readable)) if start is not None and readable else None
+    def readings(self) -> list[Reading]:
+        return [reading for result in self.results for reading in result.readings]
 
     def others_load(self, cores: int) -> float | None:
-        before, after = self.results[0].before, self.results[-1].after
-        if before.busy_s is None or after.busy_s is None or after.wall_s <= before.wall_s:
-            return None
-        others = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
-        return max(0.0, others / (after.wall_s - before.wall_s) / cores)
+        return self.results[0].before.others_load(self.results[-1].after, cores)
+
+
+def _clock_mhz(start: Sequence[Reading], rounds: Sequence[Reading], on_gpu: bool) -> tuple[float, float] | None:
+    """Return the clock of what computes at the end of warm-up, and its lowest value since."""
+    at_start, since = (
+        [clock for reading in readings if (clock := reading.gpu_mhz if on_gpu else reading.cpu_mhz) is not None]
+        for readings in (start, rounds)
+    )
+    return (at_start[0], min(since)) if at_start and since else None
 
 
 def _rounds(
@@ -208,12 +218,12 @@ def _rounds(
     count = max(protocol.rounds, min(protocol.most_rounds, round(protocol.process_seconds / round_s)))
     rng = np.random.default_rng(plan.seed)
     results: list[RoundSamples] = []
-    for _ in range(count):
+    for number in range(1, count + 1):
         if results and time.monotonic() > plan.deadline:
             break
         order = [int(index) for index in rng.permutation(len(models))]
         visits = [Visit(models[index].handle, protocol.visit_untimed, timed[index]) for index in order]
-        result = agent.run_round(visits, expected_s=round_s)
+        result = agent.run_round(visits, expected_s=round_s, end_with_reading=number == count)
         places = [order.index(index) for index in range(len(models))]
         unshuffled = {
             "samples": tuple(result.samples[place] for place in places),

@@ -11,6 +11,7 @@ import numpy as np
 
 from devices import Fingerprint, Protocol
 from harness.measuring import statistics
+from harness.measuring.conditions import Conditions
 
 Verdict = Literal["ok", "noisy", "throttled", "failed"]
 Kind = Literal["explore", "finalist"]
@@ -62,11 +63,14 @@ class ProcessRecord:
     warmup_s: float
     """Seconds of running before the rounds, over all subjects of the process."""
     clock_mhz: tuple[float, float] | None
-    """The fastest core's clock after warm-up, and its lowest value after a round; None where it cannot be read."""
+    """The clock of what computes (the fastest core or the GPU) at the end of warm-up, and its lowest value after a
+    visit; None where it cannot be read."""
     others_load: float | None
     """Share of the machine's cores that other processes used during the rounds."""
     compute_ns: Rounds = ()
     """The same runs by the device's own events; empty rounds where the engine has none."""
+    conditions: Conditions | None = None
+    """Clocks, temperatures, power and memory meanwhile; None in records from before they were read."""
     build: int = 0
     """Which build of the network was measured, where the engine compiles networks on the device."""
 
