@@ -70,9 +70,11 @@ class SshTransport:
     def start(self, silence_s: float, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start an agent on the board; raises `ConnectionLost`, or `DeviceError` with the agent's last words."""
         session, mark = self._connected, secrets.token_hex(8)
-        cache = str(PurePosixPath(session.work).with_name("engines"))
-        agent = ["python3", f"{session.work}/{AGENT}", "--work", session.work, "--cache", cache]
-        agent += ["--silence", str(silence_s)]
+        engines = str(PurePosixPath(session.work).parent / "engines")
+        agent = [
+            *("python3", f"{session.work}/{AGENT}", "--work", session.work),
+            *("--cache", engines, "--silence", str(silence_s)),
+        ]
         process = RemoteAgent(
             self._command.client(mark, agent),
             stdin=subprocess.PIPE,
