@@ -2,6 +2,7 @@
 
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
+from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.protocol import explore, finalists
@@ -36,5 +37,6 @@ __all__ = [
     "measure_sustained",
     "null_test",
     "save_measurements",
+    "with_one_reconnection",
     "within_budget",
 ]
