@@ -206,6 +206,49 @@ def stage(
     _run(context, [str(context.info_name)])
 
 
+@app.command("devices")
+def devices_command(
+    context: typer.Context,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Only these: names or .toml files, comma-separated.")
+    ] = None,
+    host: Host = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """The device profiles, which of them answer, what was found on them, and how to get what is missing.
+
+    Your own profiles lie in slimda-edge/profiles of your configuration folder (~/.config on Linux).
+    """
+    from harness.main import execute_devices
+
+    raise typer.Exit(execute_devices(context.params))
+
+
+@app.command()
+def selfcheck(
+    context: typer.Context,
+    device: Devices = "cpu",
+    host: Host = None,
+    threads: Threads = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer pairs, nothing held against published figures.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Can the device give honest numbers now? Null test, noise, guards, and published figures where there are any.
+
+    Exit code 5 where it cannot, saying why.
+    """
+    from harness.main import execute_selfcheck
+
+    raise typer.Exit(execute_selfcheck(context.params))
+
+
 @app.command()
 def ablation(
     context: typer.Context,

@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pydantic import ValidationError
 
-from devices import DeviceError, DeviceProfile, ProfileError, load_profile
+from devices import DeviceError, DeviceProfile, ProfileError, known_profiles, load_profile
 from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
@@ -34,9 +34,11 @@ from harness.report import ReportError, read_csv
 from harness.run import NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
+from harness.selfcheck import lines, selfcheck
 from harness.settings import RunSettings, device_names, settings_from
+from harness.survey import survey, table, what_is_missing
 
-INTERNAL, INTERRUPTED = 1, 130
+INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
@@ -134,6 +136,54 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
         return 0
 
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
+
+
+def execute_devices(options: Mapping[str, Any]) -> int:
+    """Say which devices answer and what was found on them; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        asked = options["device"]
+        names: Iterable[str] = device_names(asked) if asked else known_profiles()
+        profiles = [overridden(load_profile(name), options["host"], None) for name in names]
+        found = survey(profiles, console)
+        console.say(table(found))
+        for line in what_is_missing(found):
+            console.say(line)
+        if options["as_json"]:
+            print(json.dumps([device.model_dump(mode="json") for device in found]))
+        return UNREACHABLE if asked and any(device.status != "ready" for device in found) else 0
+
+    return guarded(work, console, "python benchmark.py devices", options["debug"])
+
+
+def execute_selfcheck(options: Mapping[str, Any]) -> int:
+    """Check whether devices can give honest numbers now; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        checked, problems = [], []
+        for name in device_names(options["device"]):
+            profile = overridden(load_profile(name), options["host"], options["threads"])
+            try:
+                found = selfcheck(profile, console, _opened(options["store"]), quick=options["quick"])
+            except (DeviceError, MeasurementError) as problem:
+                problems.append(problem)
+                console.error(str(problem))
+                continue
+            checked.append(found)
+            for line in lines(found):
+                console.say(line)
+            for problem_found, advice in found.findings:
+                console.warn(f"{problem_found}. {advice}")
+            if found.verdict:
+                problems.append(MeasurementError(found.verdict))
+                console.error(f"{found.device} cannot give honest numbers now: {found.verdict}")
+        if options["as_json"]:
+            print(json.dumps({"checked": [found.model_dump(mode="json") for found in checked]}))
+        return code_of(problems)
+
+    return guarded(work, console, f"python benchmark.py selfcheck --device {options['device']}", options["debug"])
 
 
 def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:

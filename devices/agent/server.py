@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
 MAX_ENGINES = 16
-MAX_MEMORY_RUNS = 10_000
+MAX_MEMORY_RUNS = 1000
 MAX_WINDOW_S = 3600.0
 _SEND_S = 60.0
 

@@ -1,5 +1,6 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
+from harness.measuring import fences, guards
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
@@ -30,7 +31,9 @@ __all__ = [
     "Subject",
     "SustainedRecord",
     "explore",
+    "fences",
     "finalists",
+    "guards",
     "measure_energy",
     "measure_further",
     "measure_memory",
