@@ -67,6 +67,10 @@ class Device:
         """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
         return _fingerprint(self.profile, self.description())
 
+    def describe_engine(self) -> EngineDescription:
+        """Return what that engine is; raises `DeviceError` where the device has none of its engines."""
+        return _first_present(self.profile, self.description())
+
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
         return self._transport.put(path)
@@ -91,9 +95,18 @@ class Device:
         for agent in tuple(self._agents):
             agent.kill()
 
-    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
-        """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
-        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads, precision=precision)
+    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32", build: int = 0) -> LoadedModel:
+        """Bring the network in `path` to the device and load it in `agent`, as the profile says.
+
+        `build` tells several builds of one network apart, where the engine compiles networks.
+        """
+        return agent.load(
+            self.put(path),
+            engine=self.engine,
+            threads=self.profile.threads,
+            precision=precision,
+            build=build,
+        )
 
     def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""

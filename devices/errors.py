@@ -31,3 +31,8 @@ class ConnectionLost(AgentLost):
 
 class EngineFailed(DeviceError):
     """The agent is well, but the engine could not load or run the network."""
+
+    def __init__(self, message: str, handle: int | None = None) -> None:
+        """Say what is wrong with the network of `handle`, where it was loaded."""
+        super().__init__(message)
+        self.handle = handle

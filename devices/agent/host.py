@@ -21,7 +21,7 @@ def describe(files: Files) -> dict[str, Any]:
         "cpu": cpu,
         "machine": platform.machine(),
         "system": _first(r'^PRETTY_NAME="?([^"\n]+)"?', files.read("/etc/os-release") or "") or platform.system(),
-        "l4t": _l4t(files.read("/etc/nv_tegra_release")),
+        "l4t": l4t(files),
         "kernel": files.read("/proc/sys/kernel/osrelease") or platform.release(),
         "python": platform.python_version(),
         "physical_cores": _physical_cores(cpuinfo),
@@ -45,9 +45,9 @@ def _governor(files: Files) -> str | None:
     return ", ".join(sorted({files.read(path) or "unreadable" for path in found})) or None
 
 
-def _l4t(release: str | None) -> str | None:
+def l4t(files: Files) -> str | None:
     """Return the release of Jetson Linux, as 36.3.0, from a line like `# R36 (release), REVISION: 3.0, GCID: ...`."""
-    found = re.search(r"R(\d+)\b.*?REVISION:\s*([0-9.]+)", release or "")
+    found = re.search(r"R(\d+)\b.*?REVISION:\s*([0-9.]+)", files.read("/etc/nv_tegra_release") or "")
     return "%s.%s" % found.groups() if found else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from devices import Device, Protocol
 from harness.measuring import statistics
-from harness.measuring.process import KilledByLoading, Plan, measure_process
+from harness.measuring.process import Plan, StoppedBy, measure_process
 from harness.measuring.results import MeasurementError, Subject
 
 
@@ -62,8 +62,8 @@ def null_test(
             raise MeasurementError(f"time ran out after {pair} of {pairs} pairs of the null test")
         try:
             result = measure_process(device, [twin], subject, Plan("explore", protocol, (seed, pair), deadline))
-        except KilledByLoading as death:
-            raise MeasurementError(f"the null test cannot be made: {death}") from death
+        except StoppedBy as failure:
+            raise MeasurementError(f"the null test cannot be made: {failure}") from failure
         if result.failures:
             raise MeasurementError(f"the null test cannot be made: {next(iter(result.failures.values()))}")
         log_ratios.append(result.records[twin.name].log_ratio)

@@ -32,6 +32,8 @@ class Plan:
     wanted_samples: int = 0
     """Samples of a visit to aim for, beyond what the protocol asks, where `time_s` allows."""
     time_s: float = float("inf")
+    build: int = 0
+    """Which build of the networks to measure, where the engine compiles them."""
 
 
 @dataclass
@@ -42,12 +44,20 @@ class Pass:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-class KilledByLoading(Exception):
-    """The agent died while it loaded the subject of this name."""
+class StoppedBy(Exception):
+    """The subject of this name ended the pass."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(reason)
         self.name = name
+
+
+class KilledByLoading(StoppedBy):
+    """The agent died while it loaded the subject."""
+
+
+class FailedRunning(StoppedBy):
+    """The engine could not run the subject, which it had loaded."""
 
 
 def measure_process(
@@ -65,22 +75,28 @@ def measure_process(
     of each visit.
 
     A subject that the engine cannot load, or that answers with anything but finite numbers, becomes a failure. Raises
-    `KilledByLoading`, and `DeviceError` where the agent is lost at any other time.
+    `StoppedBy`, and `DeviceError` where the agent is lost at any other time.
     """
     everyone = [anchor, *(subject for subject in subjects if subject.name != anchor.name)]
     result = Pass()
     with device.agent() as agent:
         models: dict[str, LoadedModel] = {}
         for subject in everyone:
-            model = _load(device, agent, subject, result)
+            model = _load(device, agent, subject, plan.build, result)
             if model is not None:
                 models[subject.name] = model
         if anchor.name not in models:
             return result
         measured = [subject for subject in everyone if subject.name in models]
         loaded = [models[subject.name] for subject in measured]
-        warm_up = _warm_up(agent, loaded, plan.protocol)
-        rounds = _rounds(agent, loaded, warm_up.seconds_per_run, plan, tick)
+        try:
+            warm_up = _warm_up(agent, loaded, plan.protocol)
+            rounds = _rounds(agent, loaded, warm_up.seconds_per_run, plan, tick)
+        except EngineFailed as error:
+            failing = [subject.name for subject in measured if models[subject.name].handle == error.handle]
+            if not failing:
+                raise
+            raise FailedRunning(failing[0], f"the engine failed: {error}") from error
     samples, compute = (
         {
             subject.name: tuple(getattr(round_, scope)[index] for round_ in rounds.results)
@@ -115,13 +131,14 @@ def measure_process(
             clock_mhz=_clock_mhz(warm_up.reading, rounds.readings, device.describe().on_gpu),
             others_load=rounds.others_load(device.describe().logical_cores),
             conditions=conditions_of([*warm_up.reading, *rounds.readings]),
+            build=plan.build,
         )
     return result
 
 
-def _load(device: Device, agent: AgentProcess, subject: Subject, result: Pass) -> LoadedModel | None:
+def _load(device: Device, agent: AgentProcess, subject: Subject, build: int, result: Pass) -> LoadedModel | None:
     try:
-        model = device.load(agent, subject.file, subject.precision)
+        model = device.load(agent, subject.file, subject.precision, build)
     except EngineFailed as error:
         result.failures[subject.name] = f"the engine failed: {error}"
         return None

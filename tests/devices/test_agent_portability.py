@@ -6,11 +6,11 @@ import pytest
 AGENT = Path(__file__).parents[2] / "devices" / "agent"
 SOURCES = sorted(AGENT.rglob("*.py"))
 STANDARD = {
-    *("abc", "argparse", "base64", "binascii", "ctypes", "datetime", "errno", "fcntl", "functools", "gc", "hashlib"),
-    *("importlib", "json", "os", "pathlib", "platform", "re", "runpy", "select", "shutil", "signal", "subprocess"),
-    *("sys", "tempfile", "time", "typing", "__future__"),
+    *("abc", "argparse", "base64", "binascii", "contextlib", "ctypes", "datetime", "errno", "fcntl", "functools", "gc"),
+    *("hashlib", "importlib", "json", "math", "mmap", "os", "pathlib", "platform", "re", "runpy", "select", "shutil"),
+    *("signal", "struct", "subprocess", "sys", "tempfile", "time", "typing", "__future__"),
 }
-RUNTIMES = {"numpy", "onnxruntime"}
+RUNTIMES = {"numpy", "onnxruntime", "tensorrt", "torch"}
 #: Used where it is installed, by one module alone, which does without it otherwise.
 OPTIONAL = {"telemetry/optional.py": {"psutil"}}
 
