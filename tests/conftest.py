@@ -29,9 +29,11 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """A board behind a real SSH server."""
     server_program()
     board = Board(tmp_path_factory.mktemp("board"))
-    board.start()
-    yield board
-    board.stop()
+    try:
+        board.start()
+        yield board
+    finally:
+        board.stop()
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,13 @@ class Board:
         self.stop()
         self.start()
 
+    def hold_on_core(self, core: int) -> None:
+        """Keep the server, and what it starts from now on, on one core."""
+        if self._server is not None:
+            server = psutil.Process(self._server.pid)
+            for process in [server, *server.children(recursive=True)]:
+                process.cpu_affinity([core])
+
     def cut(self) -> None:
         """End the server's side of every connection."""
         for process in self.connections():

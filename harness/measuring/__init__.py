@@ -3,6 +3,7 @@
 from harness.measuring import fences, guards
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
+from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.protocol import explore, finalists
@@ -39,5 +40,6 @@ __all__ = [
     "measure_sustained",
     "null_test",
     "save_measurements",
+    "with_one_reconnection",
     "within_budget",
 ]

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject
+from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
 
 _VERSION = 1
 _BUSY_S = 30.0
@@ -131,18 +131,6 @@ def save_measurements(measurements: Iterable[Measurement], path: Path, passes: I
         partial.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
-
-
-def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
-    """Return what a record is found by, as far as it concerns the device."""
-    return {
-        "board": fingerprint.board,
-        "os_release": fingerprint.os_release,
-        "engine": fingerprint.engine,
-        "engine_version": fingerprint.engine_version,
-        "power_mode": fingerprint.power_mode,
-        "threads": fingerprint.threads,
-    }
 
 
 def _text(record: ProcessRecord | PassRecord) -> str:

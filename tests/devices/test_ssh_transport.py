@@ -373,6 +373,15 @@ class TestReconnecting:
             with pytest.raises(DeviceError, match="not connected"):
                 device.agent()
 
+    def test_ends_when_its_user_is_interrupted(self, board: Board) -> None:
+        with connect(board.profile(reconnect_s=60)) as device:
+            board.stop()
+            later(device.interrupt)
+            start = time.monotonic()
+            with pytest.raises(DeviceError, match="refuses connections"):
+                device.reconnect()
+            assert time.monotonic() - start < 20
+
 
 def test_a_device_that_is_not_connected_starts_nothing(board: Board) -> None:
     with pytest.raises(DeviceError, match="not connected"):

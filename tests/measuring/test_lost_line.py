@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from devices import ConnectionLost, Device, DeviceError, DeviceProfile, connect
-from harness.measuring import Store, Subject, explore, finalists
+from harness.measuring import Store, Subject, explore, finalists, measure_memory, with_one_reconnection
 from harness.measuring.results import Kind
+from tests.devices.networks import SHAPE
 from tests.measuring.conftest import QUICK
 from tests.sources import ROOT
 from tests.sshd import Board, wait_until
@@ -18,19 +20,13 @@ from tests.sshd import Board, wait_until
 IN_BLOCKS_OF_ONE = QUICK.model_copy(update={"block_subjects": 1})
 LONG_ROUNDS = QUICK.model_copy(update={"visit_ms": 300, "most_samples": 1000, "least_samples": 1000})
 
-#: What Python on the board runs first: another boot, another kernel.
-OTHER_BOOT = """
+#: What Python on the board runs first: files of the kernel say something else, by their names.
+OTHER_FILES = """
 import pathlib
 read = pathlib.Path.read_text
-pathlib.Path.read_text = lambda path, *a, **k: "another boot" if path.name == "boot_id" else read(path, *a, **k)
+texts = {texts!r}
+pathlib.Path.read_text = lambda path, *a, **k: texts.get(path.name) or read(path, *a, **k)
 """
-OTHER_KERNEL = (
-    "import pathlib\n"
-    "read = pathlib.Path.read_text\n"
-    "def read_text(self, *arguments, **options):\n"
-    "    return 'another kernel' if self.name == 'osrelease' else read(self, *arguments, **options)\n"
-    "pathlib.Path.read_text = read_text\n"
-)
 
 
 @pytest.fixture
@@ -54,11 +50,11 @@ def at(step: int, action: Callable[[], object]) -> Callable[[int, int], None]:
     return progress
 
 
-def restarted_with(board: Board, folder: Path, first: str) -> Callable[[], None]:
-    """Return what restarts the board such that its Python runs `first` before anything else."""
+def restarted_with(board: Board, folder: Path, **texts: str) -> Callable[[], None]:
+    """Return what restarts the board such that files of its kernel have other `texts`."""
 
     def restart() -> None:
-        (folder / "sitecustomize.py").write_text(first)
+        (folder / "sitecustomize.py").write_text(OTHER_FILES.format(texts=texts))
         board.environment["PYTHONPATH"] = str(folder)
         board.restart()
 
@@ -112,7 +108,7 @@ def test_a_board_that_restarts_is_asked_anew_what_it_is(
 ) -> None:
     with connect(there) as device:
         before = device.describe()
-        reboot = at(2, restarted_with(board, tmp_path, OTHER_BOOT))
+        reboot = at(2, restarted_with(board, tmp_path, boot_id="another boot"))
         found = finalists(device, [narrow], anchor, store=store, progress=reboot)["narrow"]
         boots = [record.fingerprint.boot_id for record in found.records]
         assert boots[:3] == [before.boot_id, before.boot_id, "another boot"]
@@ -123,11 +119,25 @@ def test_a_board_that_restarts_is_asked_anew_what_it_is(
 def test_a_board_that_comes_back_as_another_one_is_not_measured_on(
     there: DeviceProfile, board: Board, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
 ) -> None:
-    update = at(2, restarted_with(board, tmp_path, OTHER_KERNEL))
+    update = at(2, restarted_with(board, tmp_path, osrelease="another kernel"))
     with connect(there) as device:
         with pytest.raises(DeviceError, match=r"board came back .* os_release was '.*' and is '.*another kernel'"):
             finalists(device, [narrow], anchor, store=store, progress=update)
         assert kept(store, device, narrow, kind="finalist") == {"narrow": 0}, "the new kernel has nothing measured"
+
+
+def test_a_line_cut_before_another_pass_is_mended_there_too(
+    there: DeviceProfile, board: Board, store: Store, narrow: Subject
+) -> None:
+    with connect(there) as device:
+        device.describe()
+        board.cut()
+        assert measure_memory(device, narrow, store=store).figure is not None
+        board.cut()
+        images = np.zeros(SHAPE, np.float32)
+        outputs = with_one_reconnection(device, lambda: device.infer(narrow.file, images))
+        assert outputs.shape == (1, 4, 1, 1)
+    assert board.logins() == 3
 
 
 WORKSTATION = """
