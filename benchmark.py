@@ -33,6 +33,12 @@ Devices = Annotated[
     str,
     typer.Option("--device", help="Device profiles, comma-separated: names or .toml files.", rich_help_panel=LIMITS),
 ]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host", help="USER@HOST of the one device asked for, or its name in ~/.ssh/config.", rich_help_panel=LIMITS
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -80,7 +86,7 @@ Method = Annotated[
     str,
     typer.Option(
         "--method",
-        help="source-only, symnet, distill, seed or slimda (standalone: in ablation).",
+        help="source-only, standalone (a network per width), symnet, distill, seed or slimda.",
         rich_help_panel=ADAPTATION,
     ),
 ]
@@ -141,6 +147,7 @@ Confidence = Annotated[
 def pipeline(
     context: typer.Context,
     device: Devices = "cpu",
+    host: Host = None,
     model: Model = None,
     source: Source = None,
     target: Target = None,
@@ -187,6 +194,7 @@ def stage(
     context: typer.Context,
     run: Annotated[Path, typer.Option("--run", help="Run folder.")],
     device: Annotated[str | None, typer.Option("--device", help="Other devices than the run was asked for.")] = None,
+    host: Host = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
     store: StoreOption = None,

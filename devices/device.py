@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError
+from devices.errors import DeviceError, RuntimeMissing
 from devices.fingerprint import Fingerprint
-from devices.process import AgentProcess, Description, Images, LoadedModel
+from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
@@ -18,7 +18,9 @@ class Device:
     def __init__(self, profile: DeviceProfile, transport: Transport) -> None:
         self.profile = profile
         self._transport = transport
-        self._fingerprint: Fingerprint | None = None
+        self._description: Description | None = None
+        self._agents: set[AgentProcess] = set()
+        self._interrupted = False
 
     def __enter__(self) -> "Device":
         self._transport.open()
@@ -31,15 +33,19 @@ class Device:
 
     @property
     def engine(self) -> str:
-        """The engine that measurements on this device use."""
-        return self.profile.engines[0]
+        """The engine that measurements on this device use: the first of the profile's that it has."""
+        return self.describe().engine
+
+    def description(self) -> Description:
+        """Return what the device is and has (asked once); raises `DeviceError` where it is silent."""
+        if self._description is None:
+            with self.agent() as agent:
+                self._description = agent.describe(self.profile.engines)
+        return self._description
 
     def describe(self) -> Fingerprint:
-        """Return what the device is (asked once); raises `DeviceError` where it is silent or lacks its runtime."""
-        if self._fingerprint is None:
-            with self.agent() as agent:
-                self._fingerprint = _fingerprint(self.profile, agent.describe(self.engine))
-        return self._fingerprint
+        """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
+        return _fingerprint(self.profile, self.description())
 
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
@@ -47,22 +53,32 @@ class Device:
 
     def agent(self) -> AgentProcess:
         """Return a fresh agent process; use it as a context manager."""
+        if self._interrupted:
+            raise DeviceError(f"{self.profile.name} was interrupted")
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the process object)
         try:
             process = self._transport.start(self.profile.timeouts.silence_s, errors)
         except DeviceError:
             errors.close()
             raise
-        return AgentProcess(process, errors, self.profile.timeouts)
+        agent = AgentProcess(process, errors, self.profile.timeouts)
+        self._agents = {other for other in self._agents if other.running} | {agent}
+        return agent
 
-    def load(self, agent: AgentProcess, path: Path) -> LoadedModel:
+    def interrupt(self) -> None:
+        """End what runs on the device and let nothing more start, from any thread: its user gets a `DeviceError`."""
+        self._interrupted = True
+        for agent in tuple(self._agents):
+            agent.kill()
+
+    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
         """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
-        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads)
+        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads, precision=precision)
 
-    def infer(self, path: Path, images: Images) -> Images:
+    def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""
         with self.agent() as agent:
-            return agent.infer(self.load(agent, path), images)
+            return agent.infer(self.load(agent, path, precision), images)
 
 
 def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
@@ -75,7 +91,10 @@ def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: f
 
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
-    host, engine = found.host, found.engine
+    host, engine = found.host, _first_present(profile, found)
+    if profile.board and profile.board not in (host.model or ""):
+        said = f"a {host.model}" if host.model else f"not a board but a machine with {host.cpu}"
+        raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
     return Fingerprint(
         device=profile.name,
         board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",
@@ -93,3 +112,11 @@ def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
         logical_cores=host.logical_cores,
         boot_id=host.boot_id,
     )
+
+
+def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:
+    for engine in found.engines:
+        if engine.missing is None:
+            return engine
+    reasons = "; ".join(f"{engine.engine}: {engine.missing}" for engine in found.engines)
+    raise RuntimeMissing(f"{profile.name} has no runtime that its profile names ({reasons})")

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
+import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from devices.errors import ProfileError
@@ -16,6 +17,12 @@ else:
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+#: A name in OpenSSH's configuration, HOST or USER@HOST; nothing that its command line could take for an option.
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,254}$")]
 
 
 class _Strict(BaseModel):
@@ -90,28 +97,57 @@ class DeviceProfile(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
-    transport: Literal["local"]
-    engines: tuple[Literal["onnxruntime"], ...] = Field(min_length=1)
-    """In order of preference."""
-    precisions: tuple[Literal["fp32"], ...] = Field(min_length=1)
+    transport: Literal["local", "ssh"]
+    host: Host | None = None
+    """Where `ssh` connects to."""
+    ssh_config: Path | None = None
+    """An OpenSSH configuration to use instead of the user's own."""
+    here_if: Path | None = None
+    """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
+    engines: tuple[Engine, ...] = Field(min_length=1)
+    """In order of preference: the first that the device has is used."""
+    precisions: tuple[Precision, ...] = Field(min_length=1)
+    """What the device can be asked for."""
     threads: int = Field(default=1, ge=1, le=1024)
     """Threads within one operator of the runtime."""
+    board: str | None = Field(default=None, min_length=1)
+    """A part of the model name that the board must give of itself."""
+    memory_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Memory of the board."""
+    power_mode: str | None = Field(default=None, min_length=1)
+    """The power mode, by name, in which measurements are wanted."""
+    temperature_limit_c: float | None = Field(default=None, gt=0, le=150)
+    """Above this no measurement is believed."""
+    sustained: bool = False
+    """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the device is the machine this runs on."""
+        if self.transport == "local":
+            return True
+        return self.host is None and self.here_if is not None and self.here_if.exists()
 
     def override(self, **values: object) -> "DeviceProfile":
         """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
         return _validated({**self.model_dump(), **values}, f"the options for device {self.name}")
 
 
+def user_profiles_folder() -> Path:
+    """Return where a user's own profiles lie."""
+    return Path(platformdirs.user_config_dir("slimda-edge")) / "profiles"
+
+
 def known_profiles() -> dict[str, Path]:
-    """Return the shipped profiles: name to TOML file."""
+    """Return the shipped profiles and the user's own, which go first: name to TOML file."""
     with resources.as_file(resources.files("profiles")) as folder:
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return {path.stem: path for place in (folder, user_profiles_folder()) for path in sorted(place.glob("*.toml"))}
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:
-    """Return the shipped profile of that name, or the one in that TOML file; raises `ProfileError`."""
+    """Return the known profile of that name, or the one in that TOML file; raises `ProfileError`."""
     known = known_profiles()
     path = known.get(str(name_or_path), Path(name_or_path))
     if path.suffix != ".toml":

@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pydantic import ValidationError
 
-from devices import DeviceError, ProfileError, load_profile
+from devices import DeviceError, DeviceProfile, ProfileError, load_profile
 from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
@@ -29,8 +29,9 @@ from harness.data import DataError, TargetLabels
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
-from harness.pipeline import STAGES, NothingLeft, Run, run_stages
+from harness.pipeline import STAGES, run_stages
 from harness.report import ReportError, read_csv
+from harness.run import NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
 from harness.settings import RunSettings, device_names, settings_from
@@ -158,8 +159,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     for name, count in Counter(profile.name for profile in profiles).items():
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
-    if settings.threads:
-        profiles = [profile.override(threads=settings.threads) for profile in profiles]
+    profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
@@ -169,6 +169,14 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     folder.record.data = digest
     run = Run(folder, console, store, domains, profiles, {p.name: list(budgets) for p in profiles})
     return run, target_labels
+
+
+def overridden(profile: DeviceProfile, host: str | None, threads: int | None) -> DeviceProfile:
+    """Return a profile with what the command line says in place of its own."""
+    if host is not None and profile.transport == "local":
+        raise ProfileError(f"{profile.name} is this machine, so --host cannot name another; use --device ssh-cpu")
+    given = {"host": host, "threads": threads}
+    return profile.override(**{name: value for name, value in given.items() if value is not None})
 
 
 def code_of(problems: Iterable[Exception]) -> int:
@@ -207,7 +215,9 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
         assert path is not None
         changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name] is not None}
         if options["device"]:
-            changes["devices"] = device_names(options["device"])
+            changes |= {"devices": device_names(options["device"]), "host": options["host"]}
+        elif options["host"]:
+            changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
     asked = settings_from(options)
