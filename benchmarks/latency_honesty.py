@@ -28,7 +28,6 @@ from scipy.stats import spearmanr
 from benchmarks.turns import Pair, take_turns
 from devices import DeviceError, connect, load_profile
 from harness.measuring import MeasurementError, NullTest, Subject, null_test
-from harness.measuring.results import Rounds
 from harness.measuring.statistics import (
     Interval,
     equality_tolerance,
@@ -69,8 +68,6 @@ class Comparison:
     """What at least two pairs say; times in nanoseconds."""
 
     pairs: tuple[Pair, ...]
-    untimed: int
-    """Runs at the start of a visit that the harness does not time."""
 
     @cached_property
     def harness(self) -> list[float]:
@@ -104,12 +101,12 @@ class Comparison:
         return _ratio([log_ratio(pair.harness, pair.bare) for pair in self.pairs])
 
     @property
-    def ratio_as_short(self) -> Interval:
-        """The same against the start of the loop's turns only: untimed runs, and then as many as a visit has.
+    def woken(self) -> float:
+        """The bare loop's median over the first millisecond of its turns, the very first run left out.
 
-        What disappears here of a difference is what any loop pays just after others had the core.
+        How much slower this is than whole turns is why the harness lets a visit settle before it times anything.
         """
-        return _ratio([log_ratio(pair.harness, _starts(pair, self.untimed)) for pair in self.pairs])
+        return _median([turn[1 : max(2, _runs_within(turn, 1e6))] for pair in self.pairs for turn in pair.bare])
 
     @property
     def shared(self) -> float:
@@ -140,7 +137,7 @@ def report(found: Comparison) -> Iterator[str]:
         f"allowed {found.allowed / 1e3:.2f} us: {'agrees' if found.agrees else 'DOES NOT AGREE'}"
     )
     yield f"harness / bare loop within rounds: {_words(found.ratio, reference)}"
-    yield f"against as few runs of the loop after waking: {_words(found.ratio_as_short, reference)}"
+    yield f"bare loop in the first millisecond after waking: {found.woken / 1e3:.2f} us, without the first run"
     yield (
         f"Spearman's correlation of the sides' medians: {found.shared:+.2f} over "
         f"{sum(len(pair.bare) for pair in found.pairs)} rounds, {found.shared_by_processes:+.2f} over processes"
@@ -165,13 +162,12 @@ def _side(name: str, medians: Sequence[float]) -> str:
     )
 
 
-def _median(rounds: Rounds) -> float:
+def _median(rounds: Sequence[Sequence[int]]) -> float:
     return percentile([sample for samples in rounds for sample in samples], 50)
 
 
-def _starts(pair: Pair, untimed: int) -> list[tuple[int, ...]]:
-    sides = zip(pair.harness, pair.bare, strict=True)
-    return [bare[untimed : untimed + len(harness)] for harness, bare in sides]
+def _runs_within(turn: Sequence[int], limit_ns: float) -> int:
+    return int(np.searchsorted(np.cumsum(turn), limit_ns, side="right"))
 
 
 def _ratio(log_ratios: Sequence[float]) -> Interval:
@@ -221,7 +217,7 @@ def main(
         try:
             with connect(load_profile("cpu").override(threads=threads)) as device:
                 taken = tuple(take_turns(device, subject, other, _SEED, index) for index in range(processes))
-                found = Comparison(taken, device.profile.protocol.visit_untimed)
+                found = Comparison(taken)
                 null = null_test(device, subject, seed=_SEED, pairs=pairs)
         except (DeviceError, MeasurementError) as error:
             typer.echo(str(error), err=True)
