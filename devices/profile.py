@@ -44,7 +44,9 @@ class Protocol(_Strict):
     visit_ms: float = Field(default=100.0, gt=0, le=60000)
     """Timed running of one visit, about."""
     visit_untimed: int = Field(default=2, ge=0, le=100)
-    """Untimed runs at the start of a visit, because a neighbour has just filled the caches."""
+    """Untimed runs at the start of a visit, at least, because a neighbour has just filled the caches."""
+    visit_settle_ms: float = Field(default=1.0, ge=0, le=1000)
+    """Untimed running at the start of a visit, at least: for that long a network is slower than it is in a loop."""
     least_samples: int = Field(default=5, ge=1, le=1000)
     """Timed runs of one visit, at least."""
     most_samples: int = Field(default=30, ge=1, le=1000)
