@@ -17,7 +17,8 @@ from devices import Fingerprint
 from harness.measuring.passes import PassRecord
 from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
 
-_VERSION = 1
+#: Of the tables, and of how what they hold was measured: since 2 a visit settles before it is timed.
+_VERSION = 2
 _BUSY_S = 30.0
 _KEY = (
     "board",
@@ -56,7 +57,7 @@ class Store:
     """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / "measurements.sqlite"
+        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{_VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
