@@ -3,6 +3,7 @@
 from devices.device import Device, connect
 from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError
 from devices.fingerprint import Fingerprint
+from devices.hardware import Hardware
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
 
@@ -15,6 +16,7 @@ __all__ = [
     "DeviceProfile",
     "EngineFailed",
     "Fingerprint",
+    "Hardware",
     "LoadedModel",
     "ProfileError",
     "Protocol",

@@ -69,8 +69,13 @@ def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: f
     """Return the device of `profile`, to be entered as a context manager.
 
     `state` is the folder for locks and work folders (default: the user's cache directory); `lock_wait_s` is how long to
-    wait for another run to end before `DeviceBusy` is raised.
+    wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` for a transport that is not there.
     """
+    if profile.transport != "local":
+        raise DeviceError(
+            f"{profile.name} cannot be reached: measuring over {profile.transport} is not there yet; "
+            f"--estimate plans without the device"
+        )
     return Device(profile, LocalTransport(state, lock_wait_s))
 
 

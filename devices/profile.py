@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from devices.errors import ProfileError
+from devices.hardware import Hardware, PeakGmacs
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -90,14 +91,16 @@ class DeviceProfile(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
-    transport: Literal["local"]
-    engines: tuple[Literal["onnxruntime"], ...] = Field(min_length=1)
+    transport: Literal["local", "ssh"]
+    engines: tuple[Literal["onnxruntime", "tensorrt", "trtexec", "torch"], ...] = Field(min_length=1)
     """In order of preference."""
-    precisions: tuple[Literal["fp32"], ...] = Field(min_length=1)
+    precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = Field(min_length=1)
     threads: int = Field(default=1, ge=1, le=1024)
     """Threads within one operator of the runtime."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+    hardware: Hardware | None = None
+    """Published figures, for planning without the device."""
 
     def override(self, **values: object) -> "DeviceProfile":
         """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
@@ -150,5 +153,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
-    sections: dict[tuple[int | str, ...], type[BaseModel]] = {("protocol",): Protocol, ("timeouts",): TimeOuts}
+    sections: dict[tuple[int | str, ...], type[BaseModel]] = {
+        ("protocol",): Protocol,
+        ("timeouts",): TimeOuts,
+        ("hardware",): Hardware,
+        ("hardware", "peak_gmacs"): PeakGmacs,
+    }
     return sections.get(location, DeviceProfile)

@@ -7,7 +7,7 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -56,6 +56,12 @@ class Run:
     def settings(self) -> RunSettings:
         """The run's arguments."""
         return self.folder.record.arguments
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What an exported file says of where it comes from."""
+        adaptation = self.settings.adaptation
+        return {"data": self.domains.name, "method": adaptation.method, "seed": str(adaptation.seed)}
 
     def note(self, problem: Exception) -> None:
         """Keep a problem that costs a part of the result, and tell it."""
@@ -174,7 +180,7 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         "held_out": asdict(model.held_out),
         "macs_only": asdict(model.macs_only),
     }
-    run.folder.record.devices[name] = results.fingerprint.model_dump()
+    run.folder.record.devices[name] = device.describe().model_dump()
     return results
 
 
@@ -211,9 +217,8 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         run.note(miss)
     archs = list(dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up)))
     deployment = Deployment(bank, run.settings.batch_size)
-    provenance = {"data": run.domains.name, "method": run.settings.adaptation.method, "seed": str(run.settings.seed)}
     with tempfile.TemporaryDirectory() as scratch:
-        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), provenance) for a in archs}
+        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), run.provenance) for a in archs}
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
@@ -224,13 +229,13 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
         for arch in dict.fromkeys(results.chosen.values()):
-            kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
+            kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
             results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
-def report(run: Run, target_labels: TargetLabels | None) -> None:
-    """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
+def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str] = ()) -> None:
+    """Write the trade-off with accuracy where target labels exist - their only use - and draw it, with `cautions`."""
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
@@ -242,6 +247,6 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=run.folder.record.warnings)
+    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions])
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)

@@ -86,8 +86,8 @@ def find_candidates(
     """Run every strategy for every kind of limit in the budgets, the same number of evaluations each."""
     counter = ComplexityCounter(bank)
     costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
-    if results.latency_model:
-        costs[LATENCY] = results.latency_model.predict_ms
+    if results.predictor:
+        costs[LATENCY] = results.predictor.predict_ms
     for arch in results.measured:
         scorer(arch)
     limits = {
