@@ -88,7 +88,7 @@ Method = Annotated[
     str,
     typer.Option(
         "--method",
-        help="source-only, symnet, distill, seed or slimda (standalone: in ablation).",
+        help="source-only, standalone (a network per width), symnet, distill, seed or slimda.",
         rich_help_panel=ADAPTATION,
     ),
 ]

@@ -1,7 +1,7 @@
 """How a measurement reaches a device: profiles, transports, and the agent that runs there."""
 
 from devices.device import Device, connect
-from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError
+from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError, RuntimeMissing
 from devices.fingerprint import Fingerprint
 from devices.hardware import Hardware
 from devices.process import AgentProcess, LoadedModel, Visit
@@ -20,6 +20,7 @@ __all__ = [
     "LoadedModel",
     "ProfileError",
     "Protocol",
+    "RuntimeMissing",
     "Visit",
     "connect",
     "known_profiles",

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError
+from devices.errors import DeviceError, RuntimeMissing
 from devices.fingerprint import Fingerprint
-from devices.process import AgentProcess, Description, Images, LoadedModel
+from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
@@ -18,7 +18,7 @@ class Device:
     def __init__(self, profile: DeviceProfile, transport: Transport) -> None:
         self.profile = profile
         self._transport = transport
-        self._fingerprint: Fingerprint | None = None
+        self._description: Description | None = None
 
     def __enter__(self) -> "Device":
         self._transport.open()
@@ -31,15 +31,19 @@ class Device:
 
     @property
     def engine(self) -> str:
-        """The engine that measurements on this device use."""
-        return self.profile.engines[0]
+        """The engine that measurements on this device use: the first of the profile's that it has."""
+        return self.describe().engine
+
+    def description(self) -> Description:
+        """Return what the device is and has (asked once); raises `DeviceError` where it is silent."""
+        if self._description is None:
+            with self.agent() as agent:
+                self._description = agent.describe(self.profile.engines)
+        return self._description
 
     def describe(self) -> Fingerprint:
-        """Return what the device is (asked once); raises `DeviceError` where it is silent or lacks its runtime."""
-        if self._fingerprint is None:
-            with self.agent() as agent:
-                self._fingerprint = _fingerprint(self.profile, agent.describe(self.engine))
-        return self._fingerprint
+        """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
+        return _fingerprint(self.profile, self.description())
 
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
@@ -55,14 +59,14 @@ class Device:
             raise
         return AgentProcess(process, errors, self.profile.timeouts)
 
-    def load(self, agent: AgentProcess, path: Path) -> LoadedModel:
+    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
         """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
-        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads)
+        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads, precision=precision)
 
-    def infer(self, path: Path, images: Images) -> Images:
+    def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""
         with self.agent() as agent:
-            return agent.infer(self.load(agent, path), images)
+            return agent.infer(self.load(agent, path, precision), images)
 
 
 def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
@@ -80,7 +84,7 @@ def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: f
 
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
-    host, engine = found.host, found.engine
+    host, engine = found.host, _first_present(profile, found)
     return Fingerprint(
         device=profile.name,
         board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",
@@ -98,3 +102,11 @@ def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
         logical_cores=host.logical_cores,
         boot_id=host.boot_id,
     )
+
+
+def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:
+    for engine in found.engines:
+        if engine.missing is None:
+            return engine
+    reasons = "; ".join(f"{engine.engine}: {engine.missing}" for engine in found.engines)
+    raise RuntimeMissing(f"{profile.name} has no runtime that its profile names ({reasons})")

@@ -13,6 +13,10 @@ class DeviceBusy(DeviceError):
     """Another run is measuring on the device."""
 
 
+class RuntimeMissing(DeviceError):
+    """The device has none of the engines that its profile names."""
+
+
 class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
 

@@ -35,18 +35,20 @@ class HostDescription(BaseModel):
 
 
 class EngineDescription(BaseModel):
-    """The runtime on the machine."""
+    """An engine on the machine; where it is `missing`, that says why."""
 
     engine: str
-    version: str
+    missing: str | None
+    version: str = ""
     options: str = ""
+    precisions: tuple[str, ...] = ()
 
 
 class Description(BaseModel):
     """What `describe` answers."""
 
     host: HostDescription
-    engine: EngineDescription
+    engines: tuple[EngineDescription, ...]
 
 
 class LoadedModel(BaseModel):
@@ -74,6 +76,8 @@ class RoundSamples(BaseModel):
     """What a round brought: nanoseconds of every timed run of every visit, in the order of the visits."""
 
     samples: tuple[tuple[int, ...], ...]
+    compute: tuple[tuple[int, ...], ...]
+    """The same runs by the device's own events; empty for networks whose engine has none."""
     before: State
     after: State
 
@@ -128,13 +132,15 @@ class AgentProcess:
             self._kill()
             self._errors.close()
 
-    def describe(self, engine: str) -> Description:
-        """Return what the machine and its runtime are; raises `EngineFailed` where the runtime is missing."""
-        return _parse(Description, self._request("describe", self._timeouts.run_s, engine=engine)[0])
+    def describe(self, engines: Sequence[str]) -> Description:
+        """Return what the machine is, and what each of `engines` is there."""
+        return _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
 
-    def load(self, file: str, *, engine: str, threads: int) -> LoadedModel:
+    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32") -> LoadedModel:
         """Load the network that `put` named `file`, and run it once."""
-        reply, _ = self._request("load", self._timeouts.load_s, file=file, engine=engine, threads=threads)
+        reply, _ = self._request(
+            "load", self._timeouts.load_s, file=file, engine=engine, threads=threads, precision=precision
+        )
         return _parse(LoadedModel, reply)
 
     def run_round(self, visits: Sequence[Visit], *, expected_s: float = 0.0) -> RoundSamples:
@@ -147,6 +153,10 @@ class AgentProcess:
         result = _parse(RoundSamples, reply)
         if [len(samples) for samples in result.samples] != [visit.timed for visit in visits]:
             raise DeviceError("the agent answered a round with the wrong number of samples")
+        if len(result.compute) != len(visits) or any(
+            len(compute) not in (0, visit.timed) for compute, visit in zip(result.compute, visits, strict=True)
+        ):
+            raise DeviceError("the agent answered a round with the wrong number of device times")
         return result
 
     def infer(self, model: LoadedModel, images: Images) -> Images:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from devices.errors import ProfileError
-from devices.hardware import Hardware, PeakGmacs
+from devices.hardware import Hardware, PeakGmacs, Precision
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,6 +17,11 @@ else:
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
+
+#: A name in OpenSSH's configuration, HOST or USER@HOST; nothing that its command line could take for an option.
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,254}$")]
 
 
 class _Strict(BaseModel):
@@ -92,11 +97,26 @@ class DeviceProfile(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     transport: Literal["local", "ssh"]
-    engines: tuple[Literal["onnxruntime", "tensorrt", "trtexec", "torch"], ...] = Field(min_length=1)
-    """In order of preference."""
-    precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = Field(min_length=1)
+    host: Host | None = None
+    """Where `ssh` connects to."""
+    ssh_config: Path | None = None
+    """An OpenSSH configuration to use instead of the user's own."""
+    engines: tuple[Engine, ...] = Field(min_length=1)
+    """In order of preference: the first that the device has is used."""
+    precisions: tuple[Precision, ...] = Field(min_length=1)
+    """What the device can be asked for."""
     threads: int = Field(default=1, ge=1, le=1024)
     """Threads within one operator of the runtime."""
+    board: str | None = Field(default=None, min_length=1)
+    """A part of the model name that the board must give of itself."""
+    memory_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Memory of the board."""
+    power_mode: str | None = Field(default=None, min_length=1)
+    """The power mode, by name, in which measurements are wanted."""
+    temperature_limit_c: float | None = Field(default=None, gt=0, le=150)
+    """Above this no measurement is believed."""
+    sustained: bool = False
+    """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
     hardware: Hardware | None = None

@@ -104,7 +104,7 @@ def _search(run: Run) -> None:
             run.give_up(profile, problem)
             continue
         run.folder.record.devices[profile.name] = _about(profile)
-        rows += rows_of(results, bank.spec.model, counter, run.settings.batch_size)
+        rows += rows_of(results, bank, counter, run.settings.batch_size)
         write_csv(mark_front(rows), run.folder.tradeoff)
     run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from devices import Device, DeviceError, DeviceProfile, connect
-from harness.adaptation import DEPLOYED_HEAD, check_health, train
-from harness.bank import ModelBank, create_bank, load_bank, save_bank
+from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
+from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalone_bank, load_bank, save_bank
 from harness.console import Console
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
 from harness.data import Domains, TargetLabels
@@ -22,7 +22,7 @@ from harness.evaluation import target_accuracy
 from harness.export import ExportMismatch
 from harness.finalists import choose, shortfalls, shortlist
 from harness.measuring import Measurement, MeasurementError, Store, explore, finalists, save_measurements
-from harness.planning import default_model, find_candidates, pool, rule_out
+from harness.planning import default_model, find_candidates, pool, rule_out, standalone_widths
 from harness.report import Row, closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run_folder import RunFolder
 from harness.search import Budget, Candidate, InfeasibleBudget, Scorer
@@ -34,6 +34,11 @@ STAGES = ("adapt", "profile", "search", "report")
 
 #: What costs a run one device or one budget, but not the others.
 PARTIAL = (DeviceError, MeasurementError, ExportMismatch, InfeasibleBudget)
+
+
+TRAINED_APART = (
+    "every width was trained apart (standalone), so UPEM also holds what two trainings of one network differ by"
+)
 
 
 class NothingLeft(Exception):
@@ -124,9 +129,12 @@ def new_bank(run: Run) -> ModelBank:
     settings, preprocessing = run.settings, run.domains.preprocessing
     shape = (preprocessing.channels, *preprocessing.size)
     model = settings.model or default_model(shape)
-    return create_bank(
-        model, run.domains.classes, shape, seed=settings.seed, head=DEPLOYED_HEAD[settings.adaptation.method]
-    )
+    method = settings.adaptation.method
+    bank = create_bank(model, run.domains.classes, shape, seed=settings.seed, head=DEPLOYED_HEAD[method])
+    if method != "standalone":
+        return bank
+    asked = [budget for budgets in run.budgets.values() for budget in budgets]
+    return create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
 
 
 def adapt(run: Run) -> ModelBank:
@@ -137,8 +145,14 @@ def adapt(run: Run) -> ModelBank:
     settings = run.settings.adaptation
     with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
         capacity = ComplexityCounter(bank).macs
-        train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
+        if isinstance(bank, StandaloneBank):
+            folder = run.folder.bank
+            train_apart(bank, run.domains, settings, capacity=capacity, checkpoints=folder, progress=advance)
+        else:
+            train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
     run.folder.record.warnings = check_health(bank, run.domains)
+    if isinstance(bank, StandaloneBank):
+        run.folder.record.warnings.append(TRAINED_APART)
     for warning in run.folder.record.warnings:
         run.console.warn(warning)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
@@ -202,7 +216,7 @@ def search(run: Run) -> None:
         except PARTIAL as problem:
             run.give_up(profile, problem)
             continue
-        rows += rows_of(results, bank.spec.model, ComplexityCounter(bank), run.settings.batch_size)
+        rows += rows_of(results, bank, ComplexityCounter(bank), run.settings.batch_size)
         measurements += results.measurements
         save_measurements(measurements, run.folder.measurements)
         write_csv(mark_front(rows), run.folder.tradeoff)

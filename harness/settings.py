@@ -47,10 +47,6 @@ class RunSettings(BaseModel):
             raise ValueError(
                 "--source and --target belong together: labelled source images and unlabelled target images"
             )
-        if self.adaptation.method == "standalone":
-            raise ValueError(
-                "standalone trains one network per width and leaves no bank to search; see the ablation command"
-            )
         return self
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from devices import DeviceProfile, Fingerprint
-from harness.bank import Architecture
+from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyModel, Roofline
 from harness.measuring import Measurement, within_budget
 from harness.report import Accuracy, Row
@@ -73,9 +73,10 @@ def worst(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=("yes", "borderline", "no").index)
 
 
-def rows_of(results: DeviceResults, model: str, counter: ComplexityCounter, batch_size: int) -> list[Row]:
-    """Return one row for every architecture that was measured or scored on the device, costliest first."""
-    archs = {*results.measured, *results.upem}
+def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter, batch_size: int) -> list[Row]:
+    """Return one row for every subnet of the bank that was measured or scored on the device, costliest first."""
+    archs = {arch for arch in (*results.measured, *results.upem) if bank.offers(arch)}
+    model = bank.spec.model
     return [
         Row(**_identity(results, batch_size), **_complexity(arch, model, counter), **_found(results, arch, counter))
         for arch in sorted(archs, key=lambda arch: (-counter.macs(arch), arch))
@@ -160,6 +161,7 @@ def _latency(measurement: Measurement) -> dict[str, Any]:
         "host_ci_high_ms": summary.ci_high_ms,
         "host_p90_ms": summary.p90_ms,
         "host_p99_ms": summary.p99_ms,
+        "compute_p50_ms": summary.compute_p50_ms,
         "first_ms": summary.first_ms,
         "samples": summary.samples,
         "rounds": summary.rounds,

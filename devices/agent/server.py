@@ -12,13 +12,17 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import engines, host, wire
 from .engines.contract import EngineError, Model
 
+if TYPE_CHECKING:
+    from .engines.contract import Array
+
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
+MAX_ENGINES = 16
 _SEND_S = 60.0
 
 
@@ -32,7 +36,7 @@ class Server:
     def __init__(self, work: str) -> None:
         self._work = Path(work).resolve()
         self._models: dict[int, Model] = {}
-        self._calls: dict[int, Callable[[], Any]] = {}
+        self._inputs: dict[int, Array] = {}
         self._handles = 0
         self._operations: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
             "describe": self._describe,
@@ -76,8 +80,11 @@ class Server:
         return dict(fields, v=wire.VERSION, id=identity, ok=True), data
 
     def _describe(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        engine = engines.create(_field(request, "engine", str))
-        return {"host": host.describe(), "engine": engine.describe()}, b""
+        """Say what the machine is, and of every engine asked about what it is here or why it is missing."""
+        names = _field(request, "engines", list)
+        if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
+            raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
+        return {"host": host.describe(), "engines": [engines.describe(name) for name in names]}, b""
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""
@@ -89,9 +96,10 @@ class Server:
         threads = _field(request, "threads", int)
         if not 1 <= threads <= 1024:
             raise Refused("threads must be 1 to 1024")
+        precision = _field(request, "precision", str)
         engine = engines.create(_field(request, "engine", str))
         start = time.perf_counter_ns()
-        model = engine.load(path, threads)
+        model = engine.load(path, threads, precision)
         load_ns = time.perf_counter_ns() - start
         array = np.random.default_rng(0).standard_normal(model.input_shape, dtype=np.float32)
         start = time.perf_counter_ns()
@@ -99,7 +107,7 @@ class Server:
         first_ns = time.perf_counter_ns() - start
         self._handles += 1
         self._models[self._handles] = model
-        self._calls[self._handles] = model.bind(array)
+        self._inputs[self._handles] = array
         reply = {
             "handle": self._handles,
             "load_ns": load_ns,
@@ -119,22 +127,28 @@ class Server:
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a run would be ours, not the network's
         try:
-            samples = [time_visit(call, untimed, timed) for call, untimed, timed in visits]
-        except Exception as error:  # whatever the runtime raises
-            raise EngineError(str(error)) from error
+            found = [
+                self._models[handle].visit(self._inputs[handle], untimed, timed) for handle, untimed, timed in visits
+            ]
         finally:
             if collecting:
                 gc.enable()
-        return {"samples": samples, "before": before, "after": host.state()}, b""
+        reply = {
+            "samples": [samples.host for samples in found],
+            "compute": [samples.compute for samples in found],
+            "before": before,
+            "after": host.state(),
+        }
+        return reply, b""
 
-    def _visit(self, visit: object) -> tuple[Callable[[], Any], int, int]:
+    def _visit(self, visit: object) -> tuple[int, int, int]:
         if not isinstance(visit, list) or len(visit) != 3 or not all(type(number) is int for number in visit):
             raise Refused("a visit is [handle, untimed, timed]")
         handle, untimed, timed = visit
         if untimed < 0 or timed < 1:
             raise Refused("a visit has at least one timed run")
         self._model(handle)
-        return self._calls[handle], untimed, timed
+        return handle, untimed, timed
 
     def _infer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Run a network on the float32 input in the blob; its output goes back the same way."""
@@ -153,7 +167,7 @@ class Server:
     def _unload(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         handle = _field(request, "handle", int)
         model = self._model(handle)
-        del self._calls[handle], self._models[handle]
+        del self._inputs[handle], self._models[handle]
         model.unload()
         return {}, b""
 
@@ -169,19 +183,6 @@ class Server:
         if not path.is_file():
             raise Refused("the work folder has no file %r" % name)
         return str(path)
-
-
-def time_visit(call: Callable[[], Any], untimed: int, timed: int) -> list[int]:
-    """Run `call` `untimed` times and then `timed` times; return the nanoseconds of each timed run."""
-    clock = time.perf_counter_ns
-    for _ in range(untimed):
-        call()
-    samples = []
-    for _ in range(timed):
-        start = clock()
-        call()
-        samples.append(clock() - start)
-    return samples
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import select
 import time
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAX_LINE = 4 * 2**20  # bytes of one line, either way
 MAX_BLOB = 512 * 2**20  # bytes of one blob, decoded
 CHUNK = 2**20  # decoded bytes of one blob line

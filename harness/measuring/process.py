@@ -10,7 +10,7 @@ import numpy as np
 
 from devices import AgentLost, AgentProcess, Device, EngineFailed, LoadedModel, Protocol, Visit
 from devices.process import RoundSamples
-from harness.measuring.results import Kind, ProcessRecord, Rounds, Subject
+from harness.measuring.results import Kind, ProcessRecord, Subject
 from harness.measuring.statistics import percentile
 
 _WARMUP_ROUNDS = 12  # requests that the seconds of warm-up are spread over
@@ -80,10 +80,13 @@ def measure_process(
         loaded = [models[subject.name] for subject in measured]
         warm_up = _warm_up(agent, loaded, plan.protocol)
         rounds = _rounds(agent, loaded, warm_up.seconds_per_run, plan, tick)
-    samples: dict[str, Rounds] = {
-        subject.name: tuple(round_.samples[index] for round_ in rounds.results)
-        for index, subject in enumerate(measured)
-    }
+    samples, compute = (
+        {
+            subject.name: tuple(getattr(round_, scope)[index] for round_ in rounds.results)
+            for index, subject in enumerate(measured)
+        }
+        for scope in ("samples", "compute")
+    )
     for subject in measured:
         if min(min(visit) for visit in samples[subject.name]) <= 0:
             result.failures[subject.name] = "the engine reported a run that took no time"
@@ -101,6 +104,7 @@ def measure_process(
             seed=plan.seed[0],
             recorded_at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             rounds_ns=samples[subject.name],
+            compute_ns=compute[subject.name],
             anchor_topology=anchor.topology,
             anchor_ns=samples[anchor.name],
             load_ns=models[subject.name].load_ns,
@@ -115,7 +119,7 @@ def measure_process(
 
 def _load(device: Device, agent: AgentProcess, subject: Subject, result: Pass) -> LoadedModel | None:
     try:
-        model = device.load(agent, subject.file)
+        model = device.load(agent, subject.file, subject.precision)
     except EngineFailed as error:
         result.failures[subject.name] = f"the engine failed: {error}"
         return None
@@ -193,8 +197,12 @@ def _rounds(
         order = [int(index) for index in rng.permutation(len(models))]
         visits = [Visit(models[index].handle, protocol.visit_untimed, timed[index]) for index in order]
         result = agent.run_round(visits, expected_s=round_s)
-        unshuffled = tuple(result.samples[order.index(index)] for index in range(len(models)))
-        results.append(result.model_copy(update={"samples": unshuffled}))
+        places = [order.index(index) for index in range(len(models))]
+        unshuffled = {
+            "samples": tuple(result.samples[place] for place in places),
+            "compute": tuple(result.compute[place] for place in places),
+        }
+        results.append(result.model_copy(update=unshuffled))
         tick()
     return _Rounds(results)
 

@@ -65,6 +65,8 @@ class ProcessRecord:
     """The fastest core's clock after warm-up, and its lowest value after a round; None where it cannot be read."""
     others_load: float | None
     """Share of the machine's cores that other processes used during the rounds."""
+    compute_ns: Rounds = ()
+    """The same runs by the device's own events; empty rounds where the engine has none."""
 
     @property
     def samples_ns(self) -> list[int]:
@@ -103,6 +105,8 @@ class LatencySummary:
     ratio_low: float | None
     ratio_high: float | None
     outliers: int
+    compute_p50_ms: float | None = None
+    """The device's own events alone, median over processes; None where the engine has none."""
 
     @property
     def exploring(self) -> bool:
@@ -158,7 +162,14 @@ def summarise(records: Sequence[ProcessRecord]) -> LatencySummary:
         ratio_low=ratio and math.exp(ratio.low),
         ratio_high=ratio and math.exp(ratio.high),
         outliers=sum(statistics.outliers(record.samples_ns) for record in records),
+        compute_p50_ms=_compute_p50_ms(records),
     )
+
+
+def _compute_p50_ms(records: Sequence[ProcessRecord]) -> float | None:
+    samples = [[sample for round_ns in record.compute_ns for sample in round_ns] for record in records]
+    medians = [statistics.percentile(own, 50) for own in samples if own]
+    return float(np.median(medians)) / _MS if len(medians) == len(records) else None
 
 
 def within_budget(summary: LatencySummary | None, limit_ms: float) -> Literal["yes", "borderline", "no"]:

@@ -79,6 +79,15 @@ def test_an_output_that_is_not_finite_is_noticed_at_loading(
     assert not device.load(agent, write_network(tmp_path / "nan.onnx", scale=float("nan"))).finite
 
 
+def test_of_every_engine_asked_about_the_agent_says_what_it_is_or_why_it_is_missing(agent: AgentProcess) -> None:
+    known, unknown = agent.describe(["onnxruntime", "tvm"]).engines
+    assert (known.engine, known.missing, known.version) == ("onnxruntime", None, ort.__version__)
+    assert "fp32" in known.precisions
+    assert unknown.engine == "tvm"
+    assert unknown.missing is not None
+    assert "no engine is called 'tvm'" in unknown.missing
+
+
 def test_an_unloaded_network_cannot_be_visited(device: Device, agent: AgentProcess, network: Path) -> None:
     model = device.load(agent, network)
     agent.unload(model)
@@ -104,7 +113,8 @@ def test_a_file_outside_the_work_folder_is_refused(agent: AgentProcess, device: 
         ({"op": "explode"}, "no operation"),
         ({"op": 7}, "'op' must be of type str"),
         ({"op": "describe", "v": 99}, "speaks version"),
-        ({"op": "describe", "engine": "tvm"}, "no engine is called 'tvm'"),
+        ({"op": "describe", "engines": "tvm"}, "must be of type list"),
+        ({"op": "describe", "engines": [7]}, "a list of at most"),
         ({"op": "load", "file": "x"}, "'threads'|no file"),
         ({"op": "round", "visits": [[1, 0, 0]]}, "at least one timed run"),
         ({"op": "round", "visits": [[1, 0, True]]}, "a visit is"),
@@ -134,7 +144,7 @@ def test_an_unreadable_request_is_refused_and_the_agent_goes_on(agent: AgentProc
     agent._line._write_all(request_line + b"\n", time.monotonic() + 10)
     reply, _ = agent._line.receive(30.0)
     assert (reply["ok"], reply["kind"]) == (False, "refused")
-    assert agent.describe("onnxruntime").engine.engine == "onnxruntime"
+    assert [e.engine for e in agent.describe(["onnxruntime"]).engines] == ["onnxruntime"]
 
 
 def test_an_agent_killed_in_the_middle_of_a_round_is_a_device_error_that_says_so(
@@ -155,7 +165,7 @@ def test_a_dying_agent_s_last_words_are_in_the_error(profile: DeviceProfile, tmp
 def test_garbage_on_the_line_is_a_device_error_and_leaves_no_process(profile: DeviceProfile, tmp_path: Path) -> None:
     with faulty_device(profile, tmp_path, r"os.write(1, b'Welcome to this board!\n')") as device:
         with device.agent() as agent, pytest.raises(AgentLost, match="cannot be understood"):
-            agent.describe("onnxruntime")
+            agent.describe(["onnxruntime"])
         assert not psutil.pid_exists(agent.pid)
 
 
@@ -173,7 +183,7 @@ def test_an_agent_that_hangs_is_given_up_after_the_time_out(
     patient = profile.override(timeouts={"load_s": 0.2, "start_s": 20.0})
     with faulty_device(patient, tmp_path, "agent.server.Server._load = lambda *_: time.sleep(60)") as device:
         with device.agent() as agent:
-            agent.describe("onnxruntime")
+            agent.describe(["onnxruntime"])
             start = time.monotonic()
             with pytest.raises(AgentLost, match=r"did not answer 'load' within 0.2 s"):
                 device.load(agent, network)
@@ -234,5 +244,5 @@ def test_threads_that_spin_stop_when_their_run_ends(profile: DeviceProfile, tmp_
 
 
 def test_answers_carry_numbers_a_strict_reader_accepts(agent: AgentProcess) -> None:
-    description = agent.describe("onnxruntime")
+    description = agent.describe(["onnxruntime"])
     json.loads(description.model_dump_json(), parse_constant=pytest.fail)

@@ -76,3 +76,10 @@ def summary(p50: float, low: float | None, high: float | None) -> LatencySummary
 )
 def test_a_budget_of_ten_is_met_by_the_upper_bound_alone(figures: tuple[float, float, float], answer: str) -> None:
     assert within_budget(summary(*figures), 10.0) == answer
+
+
+def test_device_times_are_summarised_only_where_every_process_has_them() -> None:
+    with_events = record(compute_ns=((7, 8, 9),) * 5)
+    assert summarise([with_events, with_events]).compute_p50_ms == pytest.approx(8e-6)
+    assert summarise([with_events, record()]).compute_p50_ms is None
+    assert summarise([record(compute_ns=((),) * 5)]).compute_p50_ms is None
