@@ -69,8 +69,8 @@ def roof_of(hardware: Hardware, precision: Precision, threads: int) -> Roof | No
 def caution(profile: DeviceProfile) -> str:
     """Return what whoever reads the results must know."""
     return (
-        f"nothing was measured on {profile.name}: its latencies are the least that published figures allow, and real "
-        f"ones are mostly two to ten times as long (docs/estimating.md)"
+        f"nothing was measured on {profile.name}: its latencies are about the least that published figures allow; real "
+        f"ones are mostly one to five times as long, and more where layers are small (docs/estimating.md)"
     )
 
 

@@ -271,7 +271,8 @@ def _candidates(axes: Axes, rows: Sequence[Row], measure: _Measure, cost: Cost, 
     for hollow in (False, True):
         own = [(x, y) for row, x, y in points if (_estimated(row) and cost is not multiply_adds) == hollow]
         style = {"markerfacecolor": "none", "markeredgewidth": 0.8} if hollow else {"markeredgewidth": 0}
-        axes.plot(*_transposed(own), ".", color=colour, alpha=0.3, markersize=6, gid="candidates", **style)
+        if own:
+            axes.plot(*_transposed(own), ".", color=colour, alpha=0.3, markersize=6, gid="candidates", **style)
     if measure is _UPEM:
         known = [row for row, _, _ in points]
         line = [(points[i][1], points[i][2]) for i in pareto(known, cost)]
