@@ -81,6 +81,14 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads of the engine (default: the profile's).", rich_help_panel=LIMITS),
 ]
+Estimate = Annotated[
+    bool,
+    typer.Option(
+        "--estimate",
+        help="Plan without the devices: costs from the published figures in their profiles, not measured.",
+        rich_help_panel=LIMITS,
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
 Method = Annotated[
     str,
@@ -156,6 +164,7 @@ def pipeline(
     latency_ms: LatencyMs = None,
     threads: Threads = None,
     batch_size: BatchSize = 1,
+    estimate: Estimate = False,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,
@@ -197,6 +206,10 @@ def stage(
     host: Host = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
+    estimate: Annotated[
+        bool | None,
+        typer.Option("--estimate/--measure", help="Plan without the devices, or not (default: as the run was asked)."),
+    ] = None,
     store: StoreOption = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
+from devices.hardware import Hardware, PeakGmacs, Precision
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +22,6 @@ _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
-Precision = Literal["fp32", "fp16", "int8"]
 
 
 class _Strict(BaseModel):
@@ -148,6 +148,8 @@ class DeviceProfile(_Strict):
     """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+    hardware: Hardware | None = None
+    """Published figures, for planning without the device."""
 
     @field_validator("host")
     @classmethod
@@ -219,5 +221,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
-    sections: dict[tuple[int | str, ...], type[BaseModel]] = {("protocol",): Protocol, ("timeouts",): TimeOuts}
+    sections: dict[tuple[int | str, ...], type[BaseModel]] = {
+        ("protocol",): Protocol,
+        ("timeouts",): TimeOuts,
+        ("hardware",): Hardware,
+        ("hardware", "peak_gmacs"): PeakGmacs,
+    }
     return sections.get(location, DeviceProfile)

@@ -26,6 +26,7 @@ from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
 from harness.data import DataError, TargetLabels
+from harness.estimating import profile_roof, run_estimates
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
@@ -48,6 +49,8 @@ SUMMARISED = (
     "widths",
     "macs",
     "host_p50_ms",
+    "predicted_ms",
+    "cost_source",
     "upem",
     "target_accuracy",
     "within_budget",
@@ -99,8 +102,9 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, _opened(store))
     console.say(f"run folder: {folder.path}")
+    carry_out = run_estimates if run.settings.estimate else run_stages
     with suppress(NothingLeft):
-        run_stages(run, target_labels, stages or STAGES)
+        carry_out(run, target_labels, stages or STAGES)
     return code_of(run.problems)
 
 
@@ -210,6 +214,9 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
     profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
+    if settings.estimate:
+        for profile in profiles:
+            profile_roof(profile)
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
@@ -263,7 +270,7 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     path: Path | None = options["run"]
     if stages and stages != ["adapt"]:
         assert path is not None
-        changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name] is not None}
+        changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
         if options["device"]:
             changes |= {"devices": device_names(options["device"]), "host": options["host"]}
         elif options["host"]:
