@@ -54,7 +54,7 @@ def estimated(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("estimated")
     limits = ("--latency-ms", "0.04,1000")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.pipeline.connect", no_device)
+        patch.setattr("harness.run.connect", no_device)
         place = ("--run", folder / "run", "--store", folder / "store.sqlite")
         done = runner(*place, "--device", f"{JETSON},{PI}", "--estimate", "--json", *TINY_ADAPTATION, *limits)
     assert done.code == 0, done.err
