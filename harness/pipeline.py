@@ -201,11 +201,11 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
             run.note(problem)
         chosen = list(dict.fromkeys(results.chosen.values()))
         with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
-            for done, arch in enumerate(chosen):
-                advance(done, len(chosen))
+            for done, arch in enumerate(chosen, start=1):
                 kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
                 results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
                 results.further[arch] = measure_further(device, kept, store=run.store)
+                advance(done, len(chosen))
         for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
             run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}

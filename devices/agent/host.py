@@ -8,6 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from . import processor
+
 if TYPE_CHECKING:
     from .files import Files
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 def describe(files: Files) -> dict[str, Any]:
     """Return what does not change while the machine runs; None where it cannot be known."""
     cpuinfo = files.read("/proc/cpuinfo") or ""
-    cpu = _first(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo) or platform.processor() or platform.machine()
+    cpu = processor.name(cpuinfo) or platform.processor() or platform.machine()
     return {
         "model": files.read("/sys/firmware/devicetree/base/model") or None,
         "cpu": cpu,
@@ -24,7 +26,7 @@ def describe(files: Files) -> dict[str, Any]:
         "l4t": l4t(files),
         "kernel": files.read("/proc/sys/kernel/osrelease") or platform.release(),
         "python": platform.python_version(),
-        "physical_cores": _physical_cores(cpuinfo),
+        "physical_cores": processor.physical_cores(files, cpuinfo),
         "logical_cores": os.cpu_count() or 1,
         "governor": _governor(files),
         "boot_id": files.read("/proc/sys/kernel/random/boot_id"),
@@ -57,14 +59,6 @@ def _busy_seconds(files: Files) -> float | None:
         return None
     user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[1:9])
     return float(user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def _physical_cores(cpuinfo: str) -> int | None:
-    packages = re.findall(r"^physical id\s*:\s*(\d+)", cpuinfo, re.M)
-    cores = re.findall(r"^core id\s*:\s*(\d+)", cpuinfo, re.M)
-    if len(packages) != len(cores):
-        return None
-    return len(set(zip(packages, cores))) or None  # noqa: B905 (Python 3.8 has no strict)
 
 
 def _first(pattern: str, text: str) -> str | None:

@@ -53,12 +53,11 @@ class FailedVisit(EngineError):
 class Server:
     """What the agent holds: its work folder, its engines, the networks loaded, and the machine's sensors."""
 
-    def __init__(self, work: str, cache: str | None = None, root: str = "/") -> None:
+    def __init__(self, work: str, root: str = "/", cache: str | None = None) -> None:
         self._work = Path(work).resolve()
         self._files = Files(root)
         self._telemetry = Telemetry(self._files)
-        folder = Path(cache).resolve() if cache else self._work / "engines"
-        self._engines = Engines(EngineCache(folder, self._setup))
+        self._engines = Engines(EngineCache(Path(cache).resolve() if cache else self._work / "engines", self._system))
         self._models: dict[int, Model] = {}
         self._inputs: dict[int, Array] = {}
         self._handles = 0
@@ -116,8 +115,8 @@ class Server:
         machine = dict(host.describe(self._files), **self._telemetry.facts())
         return {"host": machine, "engines": [self._engines.describe(name) for name in names]}, b""
 
-    def _setup(self) -> dict[str, str]:
-        """Return what an engine that is built here depends on beside the runtime and the GPU."""
+    def _system(self) -> dict[str, str]:
+        """Return what engines built here depend on beside the GPU: the release of Jetson Linux and the power mode."""
         mode, _ = power_mode(self._files)
         return {"l4t": host.l4t(self._files) or "", "power_mode": mode or ""}
 
@@ -296,7 +295,7 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # a runtime that prints must not print into the conversation
     try:
-        Server(arguments.work, arguments.cache, arguments.root).serve(wire.Line(0, answers), arguments.silence)
+        Server(arguments.work, arguments.root, arguments.cache).serve(wire.Line(0, answers), arguments.silence)
     except wire.WireError as error:
         sys.exit("the line failed: %s" % error)
 

@@ -5,7 +5,7 @@ import hashlib
 import secrets
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from devices.agent.session import AGENT
@@ -70,7 +70,11 @@ class SshTransport:
     def start(self, silence_s: float, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start an agent on the board; raises `ConnectionLost`, or `DeviceError` with the agent's last words."""
         session, mark = self._connected, secrets.token_hex(8)
-        agent = ["python3", f"{session.work}/{AGENT}", "--work", session.work, "--silence", str(silence_s)]
+        engines = str(PurePosixPath(session.work).parent / "engines")
+        agent = [
+            *("python3", f"{session.work}/{AGENT}", "--work", session.work),
+            *("--cache", engines, "--silence", str(silence_s)),
+        ]
         process = RemoteAgent(
             self._command.client(mark, agent),
             stdin=subprocess.PIPE,

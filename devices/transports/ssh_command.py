@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+BROKEN = 255  # how ssh ends where the connection does, and not the command
 #: What holds whatever the user's configuration says; everything else is left to it.
 _OPTIONS = {
     "BatchMode": "yes",

@@ -128,7 +128,11 @@ class BoardSession:
                 self._line.send_bytes(zipapp, timeouts.start_s)
             work = self._hear(timeouts.start_s + lock_wait_s).get("work")
         except wire.Closed:
-            raise ssh_errors.command_error(self._host, self._exit_status(), self._stderr()) from None
+            status = self._exit_status()
+            if status == ssh_command.BROKEN:
+                login = self._command.by_hand()
+                raise ssh_errors.connection_error(self._host, login, self._stderr(), "broke off") from None
+            raise ssh_errors.command_error(self._host, status, self._stderr()) from None
         except wire.WireError as error:
             raise DeviceError(f"the session on {self._host} cannot be understood: {error}") from None
         if not isinstance(work, str) or not work.startswith("/"):

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from devices import Device, Fingerprint, Protocol
 from harness.measuring import statistics
@@ -56,7 +57,9 @@ def explore(
     for index, block in enumerate(blocks):
         if session.remaining_s <= 0:
             break
-        result = session.measure(block, index, 0, _RoundTicks(progress, index, len(blocks), session.protocol.rounds))
+        result = session.measure(
+            block, _Turn(index), _RoundTicks(progress, index, len(blocks), session.protocol.rounds)
+        )
         failures.update(result.failures)
         found.update({name: [record] for name, record in result.records.items() if not found[name]})
     return {
@@ -103,7 +106,7 @@ def finalists(
             break
         before_s = session.remaining_s
         build = _rarest_build([record for subject in pending for record in found[subject.name]], builds)
-        result = session.measure(pending, count, build, lambda: None)
+        result = session.measure(pending, _Turn(count, build), lambda: None)
         failures.update(result.failures)
         for name, record in result.records.items():
             if name not in reused:
@@ -122,6 +125,13 @@ def finalists(
         )
         for subject in everyone
     }
+
+
+class _Turn(NamedTuple):
+    """Which pass of a call it is."""
+
+    number: int
+    build: int = 0
 
 
 class _Session:
@@ -172,11 +182,11 @@ class _Session:
         ]
         return records[-self._most :]
 
-    def measure(self, subjects: Sequence[Subject], index: int, build: int, tick: Callable[[], None]) -> Pass:
+    def measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
         """Make one pass and put it into the store; one in which the line to the device breaks is made once more."""
-        return with_one_reconnection(self._device, lambda: self._measure(subjects, index, build, tick))
+        return with_one_reconnection(self._device, lambda: self._measure(subjects, turn, tick))
 
-    def _measure(self, subjects: Sequence[Subject], index: int, build: int, tick: Callable[[], None]) -> Pass:
+    def _measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
         """Make one pass and put it into the store; a subject that ends it twice is left out.
 
         Ends because every attempt that does not return adds a stop, and every subject can stop it at most twice.
@@ -186,7 +196,7 @@ class _Session:
         while True:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
-                result = self._measure_cool(remaining, index, build, tick)
+                result = self._measure_cool(remaining, turn, tick)
             except StoppedBy as stop:
                 stops[stop.name] += 1
                 if stops[stop.name] > 1:
@@ -200,13 +210,13 @@ class _Session:
             self._store.add(list(result.records.values()))
             return result
 
-    def _measure_cool(self, subjects: Sequence[Subject], index: int, build: int, tick: Callable[[], None]) -> Pass:
+    def _measure_cool(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
         """Make one pass; one in which the device throttles is made again when it has cooled down, while retries last.
 
         The time limit is put off by the wait, which the protocol bounds.
         """
         while True:
-            result = measure_process(self._device, subjects, self._anchor, self._plan(index, build), tick)
+            result = measure_process(self._device, subjects, self._anchor, self._plan(turn), tick)
             records = list(result.records.values())
             reasons = [reason for record in records if (reason := throttled(record, self.protocol, self._limit_c))]
             if not reasons or self._retries <= 0 or self.remaining_s <= 0:
@@ -217,13 +227,13 @@ class _Session:
             hot_c = max((heat.highest for heat in heats if heat), default=None)
             self._deadline += cool_down(self._device, hot_c, self.protocol.cool_down_s)
 
-    def _plan(self, index: int, build: int) -> Plan:
+    def _plan(self, turn: _Turn) -> Plan:
         wanted, time_s = 0, math.inf
         if self._kind == "finalist":
             wanted = math.ceil(statistics.REQUIRED_SAMPLES[99] / (self._least * self.protocol.rounds))
-            time_s = self.remaining_s / max(1, self._least - index)
-        seed = (self._seed, zlib.crc32(self._kind.encode()), index)
-        return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s, build)
+            time_s = self.remaining_s / max(1, self._least - turn.number)
+        seed = (self._seed, zlib.crc32(self._kind.encode()), turn.number)
+        return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s, turn.build)
 
     def stopped(self, records: Sequence[ProcessRecord]) -> str:
         """Return why no further process is needed, or nothing where one is."""

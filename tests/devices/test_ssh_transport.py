@@ -14,7 +14,17 @@ import numpy as np
 import psutil
 import pytest
 
-from devices import AgentLost, ConnectionLost, Device, DeviceBusy, DeviceError, Visit, connect, load_profile
+from devices import (
+    AgentLost,
+    ConnectionLost,
+    Device,
+    DeviceBusy,
+    DeviceError,
+    DeviceUnreachable,
+    Visit,
+    connect,
+    load_profile,
+)
 from devices.transports.ssh import SshTransport
 from tests.devices.networks import SHAPE, write_network
 from tests.sources import ROOT
@@ -261,6 +271,20 @@ class TestTwoRunsAtOnce:
         wait_until(lambda: len(board.processes()) == before)
         run.kill()
         run.communicate()
+
+    def test_a_line_cut_while_waiting_is_told_and_leaves_the_first_alone(self, board: Board, large: Path) -> None:
+        with connect(board.profile()) as first:
+            (connection,) = board.connections()
+
+            def cut_second() -> None:
+                for process in board.connections():
+                    if process != connection:
+                        process.kill()
+
+            later(cut_second, 1.0)
+            with pytest.raises(DeviceUnreachable, match="board closed the connection"):
+                connect(board.profile(), lock_wait_s=60).__enter__()
+            assert first.describe().engine == "onnxruntime"
 
 
 class TestTheBoardIsClean:
