@@ -158,8 +158,8 @@ class BoardSession:
             try:
                 self._line.send({"op": operation, **fields}, _ANSWER_S, blob)
                 return self._hear(_ANSWER_S)
-            except wire.WireError as error:
-                raise ConnectionLost(self._lose(error)) from None
+            except wire.WireError:
+                raise ConnectionLost(self._lose()) from None
 
     def _beat(self, every_s: float) -> None:
         """Give signs of life, and notice a session that is gone: without its lock, nothing more may be measured."""
@@ -169,11 +169,13 @@ class BoardSession:
             except DeviceError:
                 return
 
-    def _lose(self, error: wire.WireError) -> str:
+    def _lose(self) -> str:
         """Give the connection up, so that nothing waits on it any more; return what is known of the reason."""
         ssh_command.stop(self._process)
         words = self._stderr(self._begun_at).strip().splitlines()
-        self._lost = f"the connection to {self._host} was lost ({words[-1].strip() if words else error})"
+        self._lost = (
+            f"the connection to {self._host} was lost ({words[-1].strip() if words else 'it no longer answers'})"
+        )
         return self._lost
 
     def _end(self) -> None:

@@ -331,6 +331,28 @@ class TestTheBoardIsClean:
                 agent.run_round([Visit(model.handle, 0, MANY)])
             wait_until(board.is_clean)
 
+    def test_after_a_line_that_both_ends_take_for_open_and_the_next_run_waits_for_it(
+        self, board: Board, large: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "line.py").write_text(SLOW_LINE)
+        relayed = f"{tmp_path}/line.py {board.port} 0"
+        board.write_config(more=f"ProxyCommand {sys.executable} {relayed}\n")
+        with connect(board.profile(line_s=4.0), lock_wait_s=0) as device:
+            (relay,) = [p for p in psutil.Process().children(recursive=True) if relayed in " ".join(p.cmdline())]
+            try:
+                with device.agent() as agent:
+                    model = device.load(agent, large)
+                    later(relay.suspend)
+                    with pytest.raises(ConnectionLost, match="no longer answers"):
+                        agent.run_round([Visit(model.handle, 0, MANY)])
+                    assert board.agents() != []
+                device.reconnect()
+                assert len(board.work_folders()) == 1
+                assert device.infer(large, np.zeros(SHAPE, np.float32)).shape == (1, 16384, 1, 1)
+            finally:
+                relay.kill()
+        wait_until(board.is_clean)
+
     def test_after_its_session_was_told_to_end(self, board: Board, network: Path) -> None:
         with connect(board.profile()) as device, device.agent() as agent:
             model = device.load(agent, network)
