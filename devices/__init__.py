@@ -12,6 +12,7 @@ from devices.errors import (
     RuntimeMissing,
 )
 from devices.fingerprint import Fingerprint
+from devices.hardware import Hardware
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
 from devices.telemetry import Reading
@@ -27,6 +28,7 @@ __all__ = [
     "DeviceUnreachable",
     "EngineFailed",
     "Fingerprint",
+    "Hardware",
     "LoadedModel",
     "ProfileError",
     "Protocol",

@@ -47,7 +47,7 @@ class Device:
             try:
                 return self._transport.open()
             except DeviceUnreachable:
-                if time.monotonic() > deadline:
+                if self._interrupted or time.monotonic() > deadline:
                     raise
             time.sleep(_RETRY_S)
 

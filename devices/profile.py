@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
+from devices.hardware import Hardware, PeakGmacs, Precision
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +22,6 @@ _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
-Precision = Literal["fp32", "fp16", "int8"]
 
 
 class _Strict(BaseModel):
@@ -44,7 +44,9 @@ class Protocol(_Strict):
     visit_ms: float = Field(default=100.0, gt=0, le=60000)
     """Timed running of one visit, about."""
     visit_untimed: int = Field(default=2, ge=0, le=100)
-    """Untimed runs at the start of a visit, because a neighbour has just filled the caches."""
+    """Untimed runs at the start of a visit, at least, because a neighbour has just filled the caches."""
+    visit_settle_ms: float = Field(default=1.0, ge=0, le=1000)
+    """Untimed running at the start of a visit, at least: for that long a network is slower than it is in a loop."""
     least_samples: int = Field(default=5, ge=1, le=1000)
     """Timed runs of one visit, at least."""
     most_samples: int = Field(default=30, ge=1, le=1000)
@@ -146,6 +148,8 @@ class DeviceProfile(_Strict):
     """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+    hardware: Hardware | None = None
+    """Published figures, for planning without the device."""
 
     @field_validator("host")
     @classmethod
@@ -217,5 +221,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
-    sections: dict[tuple[int | str, ...], type[BaseModel]] = {("protocol",): Protocol, ("timeouts",): TimeOuts}
+    sections: dict[tuple[int | str, ...], type[BaseModel]] = {
+        ("protocol",): Protocol,
+        ("timeouts",): TimeOuts,
+        ("hardware",): Hardware,
+        ("hardware", "peak_gmacs"): PeakGmacs,
+    }
     return sections.get(location, DeviceProfile)

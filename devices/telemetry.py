@@ -63,6 +63,8 @@ class Use(BaseModel):
     """With the runtime loaded and warm, but no network."""
     peak: Bytes
     """The most while the network was loaded and run."""
+    last: Bytes
+    """After the last run, with the network loaded."""
 
 
 class MemoryReadings(BaseModel):

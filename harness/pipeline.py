@@ -7,7 +7,7 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         "held_out": asdict(model.held_out),
         "macs_only": asdict(model.macs_only),
     }
-    run.folder.record.devices[name] = results.fingerprint.model_dump()
+    run.folder.record.devices[name] = device.describe().model_dump()
     return results
 
 
@@ -181,9 +181,8 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         run.note(miss)
     archs = list(dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up)))
     deployment = Deployment(bank, run.settings.batch_size)
-    provenance = {"data": run.domains.name, "method": run.settings.adaptation.method, "seed": str(run.settings.seed)}
     with tempfile.TemporaryDirectory() as scratch:
-        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), provenance) for a in archs}
+        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), run.provenance) for a in archs}
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
@@ -201,18 +200,18 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
             run.note(problem)
         chosen = list(dict.fromkeys(results.chosen.values()))
         with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
-            for done, arch in enumerate(chosen):
-                advance(done, len(chosen))
-                kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
+            for done, arch in enumerate(chosen, start=1):
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
                 results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
                 results.further[arch] = measure_further(device, kept, store=run.store)
+                advance(done, len(chosen))
         for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
             run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
-def report(run: Run, target_labels: TargetLabels | None) -> None:
-    """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
+def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str] = ()) -> None:
+    """Write the trade-off with accuracy where target labels exist - their only use - and draw it, with `cautions`."""
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
@@ -224,6 +223,6 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=run.folder.record.warnings)
+    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions])
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)

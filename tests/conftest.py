@@ -29,9 +29,11 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """A board behind a real SSH server."""
     server_program()
     board = Board(tmp_path_factory.mktemp("board"))
-    board.start()
-    yield board
-    board.stop()
+    try:
+        board.start()
+        yield board
+    finally:
+        board.stop()
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,7 @@ def runner(own_cache: Path, tiny: Path) -> Runner:
     """Run `python benchmark.py` in this process; a run that names no device is on `tiny`."""
 
     def run(*arguments: object) -> Result:
-        stage = bool(arguments) and arguments[0] in ("profile", "search", "report", "ablation")
+        stage = bool(arguments) and arguments[0] in ("profile", "search", "report", "ablation", "devices")
         device = () if stage or "--device" in arguments or "--resume" in arguments else ("--device", tiny)
         return run_here(*arguments, *device)
 

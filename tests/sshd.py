@@ -50,6 +50,7 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._log = folder / "sshd.log"
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         self.environment = {"HOME": str(self.home), "PATH": _PATH}
@@ -68,13 +69,12 @@ class Board:
         config.write_text(_SERVER.format(port=self.port, folder=self._folder, environment=environment))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where the server drops its privileges
-        log = self._folder / "sshd.log"
-        with log.open("ab") as errors:
+        with self._log.open("ab") as errors:
             self._server = subprocess.Popen([server_program(), "-D", "-e", "-f", str(config)], stderr=errors)
         deadline = time.monotonic() + 20
         while not accepts(self.port):
             if self._server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"sshd does not start: {log.read_text()}")
+                pytest.fail(f"sshd does not start: {self._log.read_text()}")
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -92,6 +92,13 @@ class Board:
         self.stop()
         self.start()
 
+    def hold_on_core(self, core: int) -> None:
+        """Keep the server, and what it starts from now on, on one core."""
+        if self._server is not None:
+            server = psutil.Process(self._server.pid)
+            for process in [server, *server.children(recursive=True)]:
+                process.cpu_affinity([core])
+
     def cut(self) -> None:
         """End the server's side of every connection."""
         for process in self.connections():
@@ -101,6 +108,10 @@ class Board:
         """The processes of the server that serve a connection each."""
         children = psutil.Process(self._server.pid).children() if self._server else []
         return [process for process in children if is_alive(process)]
+
+    def logins(self) -> int:
+        """How many connections were let in so far."""
+        return self._log.read_text().count("Accepted publickey")
 
     def processes(self) -> list[psutil.Process]:
         """What runs on the board, but for the server."""

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .telemetry.optional import find_psutil
+
 if TYPE_CHECKING:
     from .telemetry import Telemetry
 
@@ -32,15 +34,16 @@ class PeakMemory:
                 self._peak[name] = max(used, self._peak[name] or 0)
 
     def found(self) -> dict[str, Any]:
-        """Return `process`, `gpu` and `machine`, each with `baseline` and `peak`; `exact` tells of the process's peak.
+        """Return `process`, `gpu` and `machine`, each with `baseline`, `peak` and `last` (what is in use now).
 
-        Exact is what the kernel kept; else it is the most of what was seen between runs.
+        `exact` tells of the process's peak: exact is what the kernel kept, else it is the most seen between runs.
         """
+        last = self._now()
         self.look()
         if self._exact:
             self._peak["process"] = _status("VmHWM")
         found: dict[str, Any] = {
-            name: {"baseline": baseline, "peak": self._peak[name]}
+            name: {"baseline": baseline, "peak": self._peak[name], "last": last[name]}
             for name, baseline in self._baseline.items()
             if baseline is not None
         }
@@ -55,11 +58,8 @@ def _resident() -> int | None:
     resident = _status("VmRSS")
     if resident is not None:
         return resident
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return int(psutil.Process().memory_info().rss)
+    psutil = find_psutil()
+    return None if psutil is None else int(psutil.Process().memory_info().rss)
 
 
 def _reset_peak() -> bool:

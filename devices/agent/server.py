@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
 MAX_ENGINES = 16
+MAX_MEMORY_RUNS = 1000
+MAX_WINDOW_S = 3600.0
 MAX_BUILDS = 100
 MAX_LIMIT_S = 86_400.0
-MAX_MEMORY_RUNS = 10_000
-MAX_WINDOW_S = 3600.0
 _SEND_S = 60.0
 
 
@@ -118,7 +118,7 @@ class Server:
     def _system(self) -> dict[str, str]:
         """Return what engines built here depend on beside the GPU: the release of Jetson Linux and the power mode."""
         mode, _ = power_mode(self._files)
-        return {"l4t": host.describe(self._files)["l4t"] or "", "power_mode": mode or ""}
+        return {"l4t": host.l4t(self._files) or "", "power_mode": mode or ""}
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""

@@ -1,5 +1,6 @@
 """One pass: a fresh process that loads all subjects of a block, warms up, and visits them in interleaved rounds."""
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -215,6 +216,8 @@ def _rounds(
     if protocol.rounds * _seconds(wanted, seconds_per_run) <= plan.time_s:
         timed = wanted
     round_s = _seconds(timed, seconds_per_run)
+    untimed = [_untimed_runs(seconds, protocol, _MOST_RUNS // len(models)) for seconds in seconds_per_run]
+    expected_s = round_s + _seconds(untimed, seconds_per_run)
     count = max(protocol.rounds, min(protocol.most_rounds, round(protocol.process_seconds / round_s)))
     rng = np.random.default_rng(plan.seed)
     results: list[RoundSamples] = []
@@ -222,8 +225,8 @@ def _rounds(
         if results and time.monotonic() > plan.deadline:
             break
         order = [int(index) for index in rng.permutation(len(models))]
-        visits = [Visit(models[index].handle, protocol.visit_untimed, timed[index]) for index in order]
-        result = agent.run_round(visits, expected_s=round_s, end_with_reading=number == count)
+        visits = [Visit(models[index].handle, untimed[index], timed[index]) for index in order]
+        result = agent.run_round(visits, expected_s=expected_s, end_with_reading=number == count)
         places = [order.index(index) for index in range(len(models))]
         unshuffled = {
             "samples": tuple(result.samples[place] for place in places),
@@ -237,6 +240,11 @@ def _rounds(
 def _visit_samples(seconds_per_run: float, protocol: Protocol, wanted: int) -> int:
     affordable = round(protocol.visit_ms / 1e3 / seconds_per_run)
     return min(protocol.most_samples, max(protocol.least_samples, affordable, wanted))
+
+
+def _untimed_runs(seconds_per_run: float, protocol: Protocol, most: int) -> int:
+    settling = math.ceil(protocol.visit_settle_ms / 1e3 / seconds_per_run)
+    return min(most, max(protocol.visit_untimed, settling))
 
 
 def _seconds(samples: Sequence[int], seconds_per_run: Sequence[float]) -> float:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from devices import ConnectionLost, Device, DeviceError, Fingerprint, Protocol
+from devices import Device, Fingerprint, Protocol
 from harness.measuring import statistics
+from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.process import Pass, Plan, StoppedBy, measure_process
 from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, Verdict
-from harness.measuring.store import Store, device_key
+from harness.measuring.store import Store
 from harness.measuring.throttling import cool_down, throttled
 
 Progress = Callable[[int, int], None]
@@ -182,25 +183,8 @@ class _Session:
         return records[-self._most :]
 
     def measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
-        """Make one pass and put it into the store; one that ends with the line to the device is made once more."""
-        try:
-            return self._measure(subjects, turn, tick)
-        except ConnectionLost:
-            self._reconnect()
-        return self._measure(subjects, turn, tick)
-
-    def _reconnect(self) -> None:
-        """Connect again; raises `DeviceError` where what answers is no longer what was measured so far."""
-        before = self._fingerprint
-        self._device.reconnect()
-        self._fingerprint = self._device.describe()
-        old, new = device_key(before), device_key(self._fingerprint)
-        changes = [f"{name} was {old[name]!r} and is {new[name]!r}" for name in old if old[name] != new[name]]
-        if changes:
-            raise DeviceError(
-                f"{self._device.profile.name} came back from a lost connection as another device: "
-                f"{', '.join(changes)}; put it right, or start a new run"
-            )
+        """Make one pass and put it into the store; one in which the line to the device breaks is made once more."""
+        return with_one_reconnection(self._device, lambda: self._measure(subjects, turn, tick))
 
     def _measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
         """Make one pass and put it into the store; a subject that ends it twice is left out.

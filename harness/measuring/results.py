@@ -37,6 +37,18 @@ class Subject:
     batch_size: int = 1
 
 
+def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
+    """Return what tells apart devices whose measurements must not be mixed, by name: the store finds records by it."""
+    return {
+        "board": fingerprint.board,
+        "os_release": fingerprint.os_release,
+        "engine": fingerprint.engine,
+        "engine_version": fingerprint.engine_version,
+        "power_mode": fingerprint.power_mode,
+        "threads": fingerprint.threads,
+    }
+
+
 @dataclass(frozen=True)
 class ProcessRecord:
     """What one process measured of one subject; times in nanoseconds."""

@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject
+from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
 
-_VERSION = 1
+#: Of the tables, and of how what they hold was measured: since 2 a visit settles before it is timed.
+_VERSION = 2
 _BUSY_S = 30.0
 _KEY = (
     "board",
@@ -56,7 +57,7 @@ class Store:
     """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / "measurements.sqlite"
+        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{_VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -131,18 +132,6 @@ def save_measurements(measurements: Iterable[Measurement], path: Path, passes: I
         partial.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
-
-
-def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
-    """Return what a record is found by, as far as it concerns the device."""
-    return {
-        "board": fingerprint.board,
-        "os_release": fingerprint.os_release,
-        "engine": fingerprint.engine,
-        "engine_version": fingerprint.engine_version,
-        "power_mode": fingerprint.power_mode,
-        "threads": fingerprint.threads,
-    }
 
 
 def _text(record: ProcessRecord | PassRecord) -> str:

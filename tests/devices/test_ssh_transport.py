@@ -93,6 +93,31 @@ class TestAgent:
             assert board.connections() == []
 
 
+#: A line that brings everything so much later, as a ProxyCommand: port and seconds.
+SLOW_LINE = """
+import os, socket, sys, threading, time
+server = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def carry(read, write):
+    while piece := read(65536):
+        time.sleep(float(sys.argv[2]))
+        write(piece)
+    os._exit(0)
+threading.Thread(target=carry, args=(server.recv, lambda piece: os.write(1, piece))).start()
+carry(lambda size: os.read(0, size), server.sendall)
+"""
+
+
+def test_the_round_trip_is_not_in_the_timing(board: Board, network: Path, tmp_path: Path) -> None:
+    (tmp_path / "line.py").write_text(SLOW_LINE)
+    board.write_config(more=f"ProxyCommand {sys.executable} {tmp_path}/line.py {board.port} 0.05\n")
+    with connect(board.profile()) as device, device.agent() as agent:
+        model = device.load(agent, network)
+        start = time.monotonic()
+        result = agent.run_round([Visit(model.handle, 2, 9)])
+        assert time.monotonic() - start > 0.1
+        assert np.median(result.samples[0]) < 0.02e9
+
+
 class TestUpload:
     def test_is_named_by_its_content_and_made_once(
         self, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -347,6 +372,15 @@ class TestReconnecting:
                 device.reconnect()
             with pytest.raises(DeviceError, match="not connected"):
                 device.agent()
+
+    def test_ends_when_its_user_is_interrupted(self, board: Board) -> None:
+        with connect(board.profile(reconnect_s=60)) as device:
+            board.stop()
+            later(device.interrupt)
+            start = time.monotonic()
+            with pytest.raises(DeviceError, match="refuses connections"):
+                device.reconnect()
+            assert time.monotonic() - start < 20
 
 
 def test_a_device_that_is_not_connected_starts_nothing(board: Board) -> None:

@@ -1,4 +1,4 @@
-"""psutil: not needed, but it knows machines whose files are elsewhere."""
+"""psutil: not needed, but it knows machines that keep all this elsewhere."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ if TYPE_CHECKING:
     from ..files import Files
 
 
-def psutil_for(files: Files) -> Any:
-    """Return psutil where it is installed and `files` are of the machine that it looks at; else None."""
-    if not files.own:
-        return None
+def find_psutil() -> Any:
+    """Return psutil where it is installed, else None."""
     try:
         import psutil
     except ImportError:
         return None
     return psutil
+
+
+def psutil_for(files: Files) -> Any:
+    """Return psutil where it is installed and `files` are of the machine that it looks at, else None."""
+    return find_psutil() if files.own else None

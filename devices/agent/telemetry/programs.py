@@ -72,7 +72,7 @@ def _named(bits: int) -> list[str]:
 
 def _output(files: Files, program: str, argument: str, timeout_s: float) -> tuple[str | None, str | None]:
     """Return what a program prints, and None; or None, and why there is nothing."""
-    folders = [os.environ.get("PATH", os.defpath), *(str(files.root / folder.lstrip("/")) for folder in _FOLDERS)]
+    folders = [*(str(files.root / folder.lstrip("/")) for folder in _FOLDERS), os.environ.get("PATH", os.defpath)]
     path = shutil.which(program, path=os.pathsep.join(folders))
     if path is None:
         return None, "the program %s is missing" % program
