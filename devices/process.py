@@ -2,21 +2,22 @@
 
 import math
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from devices.agent import wire
-from devices.errors import AgentLost, DeviceError, EngineFailed
+from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
 from devices.profile import TimeOuts
 from devices.telemetry import EnergyReadings, MemoryReadings, Reading
 
 Images = npt.NDArray[np.float32]
 _Reply = TypeVar("_Reply", bound=BaseModel)
+_LIMIT_SHARE = 0.9  # of a time-out that the agent may use up, so that it can still say what went wrong
 _LAST_WORDS = 2000  # bytes of the agent's standard error that an error message quotes
 
 
@@ -59,6 +60,10 @@ class EngineDescription(BaseModel):
     version: str = ""
     options: str = ""
     precisions: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
+    """Why it does not run other precisions, by precision."""
+    builds: bool = False
+    """Whether it compiles networks on the device, so that two builds of one may differ."""
 
 
 class Description(BaseModel):
@@ -78,6 +83,8 @@ class LoadedModel(BaseModel):
     output_shape: tuple[int, ...]
     finite: bool
     """Whether every output of the first inference was a finite number."""
+    visit_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Seconds that a visit to it may take beyond its runs."""
 
 
 class State(BaseModel):
@@ -129,20 +136,35 @@ class Visit(NamedTuple):
 class AgentProcess:
     """A fresh agent; a context manager that never leaves it behind."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts, line_fault: Callable[[], str]
+    ) -> None:
+        """Speak with `process`; `line_fault` returns why the line to its machine is lost, or nothing."""
         if process.stdin is None or process.stdout is None:
             raise ValueError("the agent must be started with pipes")
         self._process = process
         self._errors = errors
         self._timeouts = timeouts
+        self._line_fault = line_fault
         self._line = wire.Line(process.stdout.fileno(), process.stdin.fileno())
         self._requests = 0
         self._begun = False
+        self._visit_s: dict[int, float] = {}
 
     @property
     def pid(self) -> int:
         """The process number of the agent (of the client that carries it, where it is remote)."""
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the agent has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the agent at once; whoever waits for its answer gets `AgentLost`."""
+        if self.running:
+            self._process.kill()
 
     def __enter__(self) -> "AgentProcess":
         return self
@@ -168,12 +190,24 @@ class AgentProcess:
         """Return what the machine is, and what each of `engines` is there."""
         return _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
 
-    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32") -> LoadedModel:
-        """Load the network that `put` named `file`, and run it once."""
+    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32", build: int = 0) -> LoadedModel:
+        """Load the network that `put` named `file`, and run it once.
+
+        An engine that compiles networks does so once per number `build`, and then keeps what it made.
+        """
         reply, _ = self._request(
-            "load", self._timeouts.load_s, file=file, engine=engine, threads=threads, precision=precision
+            "load",
+            self._timeouts.load_s,
+            file=file,
+            engine=engine,
+            threads=threads,
+            precision=precision,
+            build=build,
+            limit_s=_LIMIT_SHARE * self._timeouts.load_s,
         )
-        return _parse(LoadedModel, reply)
+        model = _parse(LoadedModel, reply)
+        self._visit_s[model.handle] = model.visit_s
+        return model
 
     def run_round(
         self, visits: Sequence[Visit], *, expected_s: float = 0.0, end_with_reading: bool = False
@@ -184,6 +218,7 @@ class AgentProcess:
         when they are due, and after the last one at any rate where `end_with_reading` says so.
         """
         timeout_s = self._timeouts.run_s + 10 * expected_s
+        timeout_s += sum(self._visit_s.get(visit.handle, 0.0) for visit in visits)
         reply, _ = self._request("round", timeout_s, visits=[list(visit) for visit in visits], reading=end_with_reading)
         result = _parse(RoundSamples, reply)
         if [len(samples) for samples in result.samples] != [visit.timed for visit in visits]:
@@ -252,7 +287,8 @@ class AgentProcess:
         self._request("unload", self._timeouts.run_s, handle=model.handle)
 
     def _infer_batch(self, model: LoadedModel, batch: Images) -> Images:
-        reply, blob = self._request("infer", self._timeouts.run_s, batch.tobytes(), handle=model.handle)
+        timeout_s = self._timeouts.run_s + model.visit_s
+        reply, blob = self._request("infer", timeout_s, batch.tobytes(), handle=model.handle)
         shape = _parse(_Output, reply).shape
         if len(blob) != 4 * math.prod(shape) or shape != model.output_shape:
             raise DeviceError(f"the network answered with shape {list(shape)}, not {list(model.output_shape)}")
@@ -277,13 +313,18 @@ class AgentProcess:
         if reply.get("v") != wire.VERSION or reply.get("id") != self._requests:
             raise self._lost("answered out of turn")
         if reply.get("ok") is not True:
-            kind = EngineFailed if reply.get("kind") == "engine" else DeviceError
-            raise kind(str(reply.get("message", "the agent gave no reason")))
+            reason, handle = str(reply.get("message", "the agent gave no reason")), reply.get("handle")
+            if reply.get("kind") == "engine":
+                raise EngineFailed(reason, handle if isinstance(handle, int) else None)
+            raise DeviceError(reason)
         return reply, data
 
     def _lost(self, what: str) -> AgentLost:
         status = self._exit_status()
+        fault = self._line_fault()
         self._kill()
+        if fault:
+            return ConnectionLost(f"{fault}: the agent {what}")
         self._errors.seek(0, 2)
         self._errors.seek(max(0, self._errors.tell() - _LAST_WORDS))
         words = " | ".join(self._errors.read().decode("utf-8", "replace").split("\n")[-6:]).strip(" |")
@@ -294,6 +335,8 @@ class AgentProcess:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return ""
+        if 128 < code < 255:  # how a shell on a board reports a signal; ssh's own failure is 255
+            code = 128 - code
         return f" (signal {-code})" if code < 0 else f" (exit status {code})"
 
     def _kill(self) -> None:

@@ -27,13 +27,22 @@ from harness.adaptation import (
     Method,
     check_health,
     train,
+    train_apart,
 )
-from harness.bank import Architecture, ModelBank, Statistics, create_bank, load_bank, save_bank
+from harness.bank import (
+    Architecture,
+    ModelBank,
+    Statistics,
+    create_bank,
+    create_standalone_bank,
+    load_bank,
+    save_bank,
+)
 from harness.costs import ComplexityCounter
 from harness.data import Domains, TargetLabels, load_digits, load_mnist_usps
 from harness.evaluation import held_out_accuracy, target_accuracy
 from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, write_ablation
-from harness.search import discrepancy, uniform_architectures
+from harness.search import costliest_uniform, discrepancy
 from harness.space import encode
 
 TASKS = ("digits", "mnist-usps", "usps-mnist")
@@ -145,14 +154,16 @@ def _run_unit(plan: Plan, task: str, seed: int) -> None:
     domains, held_out = load_task(task, seed, plan.data_root)
     for method in missing:
         settings = _settings(plan, seed, method)
+        bank = _new_bank(domains, seed, method)
+        capacity = ComplexityCounter(bank).macs
         if method == "standalone":
-            cell = _standalone(settings, task, domains, held_out)
+            bank = create_standalone_bank(bank, budget_architectures(bank).values())
+            train_apart(bank, domains, settings, capacity=capacity, progress=_end_with_parent)
         else:
-            bank = _source_bank(plan, task, seed, domains)
-            bank = _with_head(bank, method)
+            bank.load_state_dict(_source_bank(plan, task, seed, domains).state_dict())
             rest = settings.model_copy(update={"source_iterations": 0})
-            train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
-            cell = _evaluated(bank, settings, task, domains, held_out)
+            train(bank, domains, rest, capacity=capacity, progress=_end_with_parent)
+        cell = _evaluated(bank, settings, task, domains, held_out)
         path = _cell_path(plan, task, seed, method)
         partial = path.with_suffix(".partial")
         partial.write_text(cell.model_dump_json(indent=1), encoding="utf-8")
@@ -196,21 +207,14 @@ def _source_bank(plan: Plan, task: str, seed: int, domains: Domains) -> ModelBan
     return bank
 
 
-def _with_head(bank: ModelBank, method: Method) -> ModelBank:
-    """Return a bank with the same weights that deploys the method's own head."""
-    spec = bank.spec
-    fresh = create_bank(spec.model, spec.classes, spec.input_shape, head=DEPLOYED_HEAD[method])
-    fresh.load_state_dict(bank.state_dict())
-    return fresh
-
-
 def budget_architectures(bank: ModelBank) -> dict[str, Architecture]:
     """Return for every budget the costliest uniform architecture within it."""
     counter = ComplexityCounter(bank)
     found = {}
     for label in BUDGETS:
-        within = [a for a in uniform_architectures(bank.space) if counter.compute_fraction(a) <= share(label)]
-        found[label] = max(within, key=counter.macs)
+        arch = costliest_uniform(bank.space, counter.compute_fraction, share(label))
+        if arch is not None:
+            found[label] = arch
     return found
 
 
@@ -265,18 +269,6 @@ def _outcomes(
                 compute_fraction=counter.compute_fraction(arch),
                 accuracy=target_accuracy(bank, arch, images, held_out).value,
             )
-
-
-def _standalone(settings: AdaptationSettings, task: str, domains: Domains, held_out: TargetLabels) -> Cell:
-    """Train one SymNet per budget, each a network of its own."""
-    outcomes: list[Outcome] = []
-    warnings: list[str] = []
-    for label, arch in budget_architectures(_new_bank(domains, settings.seed, "standalone")).items():
-        bank = _new_bank(domains, settings.seed, "standalone")
-        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, only=arch, progress=_end_with_parent)
-        bank.eval()
-        outcomes += _outcomes(bank, settings, task, domains, held_out, {label: arch})
-    return Cell(settings=settings, digest=domains.digest, warnings=warnings, outcomes=outcomes, scored=[])
 
 
 def _scored(bank: ModelBank, domains: Domains, held_out: TargetLabels, seed: int) -> list[Scored]:

@@ -11,7 +11,7 @@ from devices import Device
 from harness.bank import Architecture, ModelBank, Statistics
 from harness.data import Domains
 from harness.export import Template, topology_key, verify, write_subnet
-from harness.measuring import Subject
+from harness.measuring import Subject, with_one_reconnection
 from harness.space import arch_id
 
 #: Images on which an engine's answers are compared with the bank's.
@@ -28,18 +28,19 @@ class Deployment:
 
     def shape(self, arch: Architecture, folder: Path) -> Subject:
         """Write a subnet with neutral batch-norm statistics: enough for latency, which depends on shapes alone."""
-        return self._write(arch, self.bank.neutral_statistics(arch), folder, {})
+        return self._write(self.bank, arch, self.bank.neutral_statistics(arch), folder, {})
 
     def subnet(self, arch: Architecture, domains: Domains, folder: Path, provenance: Mapping[str, str]) -> Subject:
         """Write a subnet with its own statistics on the target, run it in ONNX Runtime and compare it with the bank.
 
         Raises ExportMismatch, and leaves no file, where it differs.
         """
-        statistics = self.bank.reestimate(domains.calibration, arch)
+        bank = self.bank.weights_of(arch)
+        statistics = bank.reestimate(domains.calibration, arch)
         metadata = {"preprocessing": domains.preprocessing.to_json(), **provenance}
-        subject = self._write(arch, statistics, folder, metadata)
+        subject = self._write(bank, arch, statistics, folder, metadata)
         try:
-            verify(subject.file, self.bank, arch, statistics, domains.target[:CHECK_IMAGES])
+            verify(subject.file, bank, arch, statistics, domains.target[:CHECK_IMAGES])
         except Exception:
             subject.file.unlink()
             raise
@@ -51,11 +52,18 @@ class Deployment:
         images = domains.target[:CHECK_IMAGES]
         statistics = self.bank.reestimate(domains.calibration, arch)
         expected = self.bank.logits(images, arch, statistics).argmax(dim=1).numpy()
-        found = device.infer(subject.file, images.numpy()).argmax(axis=1)
-        return float((found == expected).mean())
+        found = with_one_reconnection(device, lambda: device.infer(subject.file, images.numpy()))
+        return float((found.argmax(axis=1) == expected).mean())
 
-    def _write(self, arch: Architecture, statistics: Statistics, folder: Path, metadata: Mapping[str, str]) -> Subject:
-        model = self._template.subnet(self.bank, arch, statistics, metadata)
-        name = arch_id(self.bank.spec.model, arch)
+    def _write(
+        self,
+        bank: ModelBank,
+        arch: Architecture,
+        statistics: Statistics,
+        folder: Path,
+        metadata: Mapping[str, str],
+    ) -> Subject:
+        model = self._template.subnet(bank, arch, statistics, metadata)
+        name = arch_id(bank.spec.model, arch)
         path = write_subnet(folder, model, name, batch_size=self.batch_size)
         return Subject(name, path, topology_key(model), batch_size=self.batch_size)

@@ -7,86 +7,31 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from devices import Device, DeviceError, DeviceProfile, connect
-from harness.adaptation import DEPLOYED_HEAD, check_health, train
-from harness.bank import ModelBank, create_bank, load_bank, save_bank
-from harness.console import Console
+from devices import Device
+from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
+from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalone_bank, load_bank, save_bank
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
-from harness.data import Domains, TargetLabels
+from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
-from harness.export import ExportMismatch
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import (
-    Measurement,
-    MeasurementError,
-    Store,
-    explore,
-    finalists,
-    measure_further,
-    save_measurements,
-)
-from harness.measuring.passes import PassRecord
-from harness.planning import default_model, find_candidates, pool, rule_out
-from harness.report import Row, closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
-from harness.run_folder import RunFolder
-from harness.search import Budget, Candidate, InfeasibleBudget, Scorer
-from harness.settings import RunSettings
-from harness.space import decode
+from harness.measuring import MeasurementError, explore, finalists, measure_further, save_measurements
+from harness.planning import default_model, find_candidates, pool, rule_out, standalone_widths
+from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
+from harness.run import Run
+from harness.search import Candidate, Scorer
+from harness.space import arch_id, decode
 from harness.tradeoff import DeviceResults, rows_of, with_accuracy
 
 STAGES = ("adapt", "profile", "search", "report")
 
-#: What costs a run one device or one budget, but not the others.
-PARTIAL = (DeviceError, MeasurementError, ExportMismatch, InfeasibleBudget)
-
-
-class NothingLeft(Exception):
-    """Every device or every budget is lost; `Run.problems` says why."""
-
-
-@dataclass
-class Run:
-    """What the stages share, and what went wrong so far."""
-
-    folder: RunFolder
-    console: Console
-    store: Store
-    domains: Domains
-    profiles: list[DeviceProfile]
-    budgets: dict[str, list[Budget]]
-    problems: list[Exception] = field(default_factory=list)
-
-    @property
-    def settings(self) -> RunSettings:
-        """The run's arguments."""
-        return self.folder.record.arguments
-
-    def note(self, problem: Exception) -> None:
-        """Keep a problem that costs a part of the result, and tell it."""
-        self.problems.append(problem)
-        self.console.error(str(problem))
-
-    def give_up(self, profile: DeviceProfile, problem: Exception) -> None:
-        """Go on without a device."""
-        self.note(problem)
-        self.profiles.remove(profile)
-        if not self.profiles:
-            raise NothingLeft
-
-    def rule_out(self, profile: DeviceProfile, misses: Collection[InfeasibleBudget]) -> None:
-        """Go on without the budgets that a device cannot meet, and without the device where that leaves none."""
-        for miss in misses:
-            self.note(miss)
-            self.budgets[profile.name].remove(miss.budget)
-        if not self.budgets[profile.name]:
-            self.profiles.remove(profile)
-        if not self.profiles:
-            raise NothingLeft
+TRAINED_APART = (
+    "every width was trained apart (standalone), so UPEM also holds what two trainings of one network differ by"
+)
 
 
 def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[str] = STAGES) -> None:
@@ -108,18 +53,16 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
 def rule_out_the_impossible(run: Run) -> None:
     """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
-    bank = new_bank(run)
-    with run.folder.timed("checks"), tempfile.TemporaryDirectory() as scratch:
-        deployment = Deployment(bank, run.settings.batch_size)
-        for profile in list(run.profiles):
-            try:
-                with connect(profile) as device, run.console.stage(f"checking budgets on {profile.name}") as advance:
-                    run.folder.record.devices[profile.name] = device.describe().model_dump()
-                    misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store, advance)
-            except (DeviceError, MeasurementError) as problem:
-                run.give_up(profile, problem)
-                continue
-            run.rule_out(profile, misses)
+    deployment = Deployment(new_bank(run), run.settings.batch_size)
+
+    def checked(device: Device) -> None:
+        profile = device.profile
+        run.folder.record.devices[profile.name] = device.describe().model_dump()
+        with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {profile.name}") as advance:
+            misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store, advance)
+        run.rule_out(profile, misses)
+
+    run.on_every_device("checks", checked)
 
 
 def new_bank(run: Run) -> ModelBank:
@@ -127,9 +70,12 @@ def new_bank(run: Run) -> ModelBank:
     settings, preprocessing = run.settings, run.domains.preprocessing
     shape = (preprocessing.channels, *preprocessing.size)
     model = settings.model or default_model(shape)
-    return create_bank(
-        model, run.domains.classes, shape, seed=settings.seed, head=DEPLOYED_HEAD[settings.adaptation.method]
-    )
+    method = settings.adaptation.method
+    bank = create_bank(model, run.domains.classes, shape, seed=settings.seed, head=DEPLOYED_HEAD[method])
+    if method != "standalone":
+        return bank
+    asked = [budget for budgets in run.budgets.values() for budget in budgets]
+    return create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
 
 
 def adapt(run: Run) -> ModelBank:
@@ -140,8 +86,14 @@ def adapt(run: Run) -> ModelBank:
     settings = run.settings.adaptation
     with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
         capacity = ComplexityCounter(bank).macs
-        train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
+        if isinstance(bank, StandaloneBank):
+            folder = run.folder.bank
+            train_apart(bank, run.domains, settings, capacity=capacity, checkpoints=folder, progress=advance)
+        else:
+            train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
     run.folder.record.warnings = check_health(bank, run.domains)
+    if isinstance(bank, StandaloneBank):
+        run.folder.record.warnings.append(TRAINED_APART)
     for warning in run.folder.record.warnings:
         run.console.warn(warning)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
@@ -152,12 +104,7 @@ def adapt(run: Run) -> ModelBank:
 def profile(run: Run) -> None:
     """Measure a spread of architectures on every device; the store keeps them for the search."""
     bank, _ = load_bank(run.folder.bank)
-    for profile in list(run.profiles):
-        try:
-            with connect(profile) as device, run.folder.timed(f"profile {profile.name}"):
-                explored(run, device, bank)
-        except PARTIAL as problem:
-            run.give_up(profile, problem)
+    run.on_every_device("profile", lambda device: explored(run, device, bank))
 
 
 def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
@@ -191,7 +138,7 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         "held_out": asdict(model.held_out),
         "macs_only": asdict(model.macs_only),
     }
-    run.folder.record.devices[name] = results.fingerprint.model_dump()
+    run.folder.record.devices[name] = device.describe().model_dump()
     return results
 
 
@@ -199,27 +146,31 @@ def search(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
     scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
-    rows: list[Row] = []
-    measurements: list[Measurement] = []
-    passes: list[PassRecord] = []
-    for profile in list(run.profiles):
-        try:
-            with connect(profile) as device, run.folder.timed(f"search {profile.name}"):
-                results = explored(run, device, bank)
-                with run.console.stage(f"searching for {profile.name}") as advance:
-                    candidates = find_candidates(bank, scorer, results, run.settings, advance)
-                results.upem = dict(scorer.scores)
-                results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
-                verify(run, device, bank, results, candidates)
-        except PARTIAL as problem:
-            run.give_up(profile, problem)
-            continue
-        rows += rows_of(results, bank.spec.model, ComplexityCounter(bank), run.settings.batch_size)
-        measurements += results.measurements
-        passes += [record for costs in results.further.values() for record in costs.records]
-        save_measurements(measurements, run.folder.measurements, passes)
-        write_csv(mark_front(rows), run.folder.tradeoff)
-    run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
+    found: dict[str, DeviceResults] = {}
+
+    def searched(device: Device) -> None:
+        results = explored(run, device, bank)
+        with run.workstation, run.console.stage(f"searching for {device.profile.name}") as advance:
+            candidates = find_candidates(bank, scorer, results, run.settings, advance)
+        results.upem = dict(scorer.scores)
+        results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
+        verify(run, device, bank, results, candidates)
+        with run.workstation:
+            found[device.profile.name] = results
+            write_down(run, bank, found)
+
+    run.on_every_device("search", searched)
+    run.folder.keep_subnets({arch_id(bank.spec.model, arch) for r in found.values() for arch in r.chosen.values()})
+
+
+def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) -> None:
+    """Write the rows and the measurements of the devices that are done, in the order they were asked for."""
+    counter = ComplexityCounter(bank)
+    done = [found[profile.name] for profile in run.profiles if profile.name in found]
+    passes = [record for results in done for costs in results.further.values() for record in costs.records]
+    save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
+    rows = [row for results in done for row in rows_of(results, bank, counter, run.settings.batch_size)]
+    write_csv(mark_front(rows), run.folder.tradeoff)
 
 
 def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
@@ -230,9 +181,8 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         run.note(miss)
     archs = list(dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up)))
     deployment = Deployment(bank, run.settings.batch_size)
-    provenance = {"data": run.domains.name, "method": run.settings.adaptation.method, "seed": str(run.settings.seed)}
     with tempfile.TemporaryDirectory() as scratch:
-        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), provenance) for a in archs}
+        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), run.provenance) for a in archs}
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
@@ -251,7 +201,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         chosen = list(dict.fromkeys(results.chosen.values()))
         with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
             for done, arch in enumerate(chosen, start=1):
-                kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
                 results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
                 results.further[arch] = measure_further(device, kept, store=run.store)
                 advance(done, len(chosen))
@@ -260,8 +210,8 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
-def report(run: Run, target_labels: TargetLabels | None) -> None:
-    """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
+def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str] = ()) -> None:
+    """Write the trade-off with accuracy where target labels exist - their only use - and draw it, with `cautions`."""
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
@@ -273,6 +223,6 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=run.folder.record.warnings)
+    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions])
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)

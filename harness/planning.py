@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from devices import Device
-from harness.bank import Architecture, BankError, ModelBank
+from harness.bank import Architecture, BankError, ModelBank, StandaloneBank
 from harness.console import Advance
 from harness.costs import ComplexityCounter
 from harness.deployment import Deployment
@@ -23,6 +24,7 @@ from harness.search import (
     Kind,
     Problem,
     Scorer,
+    costliest_uniform,
     evolutionary,
     split_feasible,
 )
@@ -56,6 +58,16 @@ def pool(space: Space, counter: ComplexityCounter, size: int, seed: int) -> list
     return archs
 
 
+def standalone_widths(space: Space, counter: ComplexityCounter, budgets: Iterable[Budget]) -> list[Architecture]:
+    """Return the widths to train apart: the costliest uniform ones within every share of compute that is asked for.
+
+    Where compute is not limited, they stand on the rungs of the ladder of compute.
+    """
+    shares = [limit.value for budget in budgets for limit in budget.limits if limit.kind == COMPUTE]
+    found = [costliest_uniform(space, counter.compute_fraction, share) for share in shares or RUNGS]
+    return list(dict.fromkeys(arch for arch in found if arch is not None))
+
+
 def rule_out(
     budgets: list[Budget], device: Device, deployment: Deployment, scratch: Path, store: Store, advance: Advance
 ) -> list[InfeasibleBudget]:
@@ -83,11 +95,16 @@ def rule_out(
 def find_candidates(
     bank: ModelBank, scorer: Scorer, results: DeviceResults, settings: RunSettings, advance: Advance
 ) -> list[Candidate]:
-    """Run every strategy for every kind of limit in the budgets, the same number of evaluations each."""
+    """Run every strategy for every kind of limit in the budgets, the same number of evaluations each.
+
+    Where networks were trained apart there is nothing to search: they are the candidates.
+    """
     counter = ComplexityCounter(bank)
+    if isinstance(bank, StandaloneBank):
+        return [Candidate(arch, scorer(arch), counter.compute_fraction(arch), "uniform") for arch in bank.archs]
     costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
-    if results.latency_model:
-        costs[LATENCY] = results.latency_model.predict_ms
+    if results.predictor:
+        costs[LATENCY] = results.predictor.predict_ms
     for arch in results.measured:
         scorer(arch)
     limits = {

@@ -27,6 +27,7 @@ class RunSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     devices: tuple[str, ...] = ("cpu",)
+    host: str | None = None
     model: str | None = None
     source: Path | None = None
     target: Path | None = None
@@ -35,6 +36,8 @@ class RunSettings(BaseModel):
     latency_ms: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 1
+    estimate: bool = False
+    """Costs from published figures, without the devices."""
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
     quick: bool = False
@@ -45,10 +48,8 @@ class RunSettings(BaseModel):
             raise ValueError(
                 "--source and --target belong together: labelled source images and unlabelled target images"
             )
-        if self.adaptation.method == "standalone":
-            raise ValueError(
-                "standalone trains one network per width and leaves no bank to search; see the ablation command"
-            )
+        if self.host is not None and len(self.devices) > 1:
+            raise ValueError(f"--host names the host of one device, and --device names {len(self.devices)}")
         return self
 
     @property

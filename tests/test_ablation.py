@@ -41,6 +41,12 @@ def test_every_cell_has_every_budget_and_source_only_both_statistics(finished: P
     assert "source-only (source statistics)" in text
 
 
+def test_standalone_trains_a_network_for_every_budget(tmp_path: Path) -> None:
+    (cell,) = run_ablation(plan(tmp_path, methods=("standalone",)), 1, lambda done, total: None)
+    assert [outcome.budget for outcome in cell.outcomes] == list(ablation.BUDGETS)
+    assert len({outcome.widths for outcome in cell.outcomes}) == len(ablation.BUDGETS)
+
+
 def test_what_is_finished_is_not_trained_again(finished: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in finished.rglob("*.json")}
     run_ablation(plan(finished), 1, lambda done, total: None)

@@ -8,6 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from . import processor
+
 if TYPE_CHECKING:
     from .files import Files
 
@@ -15,16 +17,16 @@ if TYPE_CHECKING:
 def describe(files: Files) -> dict[str, Any]:
     """Return what does not change while the machine runs; None where it cannot be known."""
     cpuinfo = files.read("/proc/cpuinfo") or ""
-    cpu = _first(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo) or platform.processor() or platform.machine()
+    cpu = processor.name(cpuinfo) or platform.processor() or platform.machine()
     return {
         "model": files.read("/sys/firmware/devicetree/base/model") or None,
         "cpu": cpu,
         "machine": platform.machine(),
         "system": _first(r'^PRETTY_NAME="?([^"\n]+)"?', files.read("/etc/os-release") or "") or platform.system(),
-        "l4t": _l4t(files.read("/etc/nv_tegra_release")),
+        "l4t": l4t(files),
         "kernel": files.read("/proc/sys/kernel/osrelease") or platform.release(),
         "python": platform.python_version(),
-        "physical_cores": _physical_cores(cpuinfo),
+        "physical_cores": processor.physical_cores(files, cpuinfo),
         "logical_cores": os.cpu_count() or 1,
         "governor": _governor(files),
         "boot_id": files.read("/proc/sys/kernel/random/boot_id"),
@@ -45,9 +47,9 @@ def _governor(files: Files) -> str | None:
     return ", ".join(sorted({files.read(path) or "unreadable" for path in found})) or None
 
 
-def _l4t(release: str | None) -> str | None:
+def l4t(files: Files) -> str | None:
     """Return the release of Jetson Linux, as 36.3.0, from a line like `# R36 (release), REVISION: 3.0, GCID: ...`."""
-    found = re.search(r"R(\d+)\b.*?REVISION:\s*([0-9.]+)", release or "")
+    found = re.search(r"R(\d+)\b.*?REVISION:\s*([0-9.]+)", files.read("/etc/nv_tegra_release") or "")
     return "%s.%s" % found.groups() if found else None
 
 
@@ -57,14 +59,6 @@ def _busy_seconds(files: Files) -> float | None:
         return None
     user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[1:9])
     return float(user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def _physical_cores(cpuinfo: str) -> int | None:
-    packages = re.findall(r"^physical id\s*:\s*(\d+)", cpuinfo, re.M)
-    cores = re.findall(r"^core id\s*:\s*(\d+)", cpuinfo, re.M)
-    if len(packages) != len(cores):
-        return None
-    return len(set(zip(packages, cores))) or None  # noqa: B905 (Python 3.8 has no strict)
 
 
 def _first(pattern: str, text: str) -> str | None:

@@ -3,6 +3,7 @@
 from harness.adaptation.checkpoint import CheckpointError
 from harness.adaptation.health import Health, check_health, examine
 from harness.adaptation.settings import DEPLOYED_HEAD, METHODS, AdaptationSettings, Confidence, Method
+from harness.adaptation.standalone import train_apart
 from harness.adaptation.training import AdaptationDiverged, train
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "check_health",
     "examine",
     "train",
+    "train_apart",
 ]

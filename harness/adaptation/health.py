@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.adaptation.training import AdaptationDiverged
-from harness.bank import Architecture, ModelBank
+from harness.bank import Architecture, ModelBank, StandaloneBank
 from harness.data import Domains
 
 #: A class counts as lost when it is predicted less than this share of its frequency in the source.
@@ -83,18 +83,22 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
 
 
 def check_health(bank: ModelBank, domains: Domains) -> list[str]:
-    """Return warnings about the largest, a middle and the smallest subnet, in words.
+    """Return warnings about the largest, a middle and the smallest subnet (or network trained apart), in words.
 
     Raises AdaptationDiverged where none of them is usable.
     """
-    space = bank.space
-    found = {
-        name: examine(bank, arch, domains)
-        for name, arch in (("largest", space.full), ("half-width", space.uniform(0.5)), ("smallest", space.smallest))
-    }
+    found = {name: examine(bank, arch, domains) for name, arch in _examined(bank).items()}
     if not any(health.usable for health in found.values()):
         raise AdaptationDiverged(
             f"adaptation left nothing usable: of the largest subnet, {found['largest'].complaint}; "
             "try a lower learning rate or more source iterations"
         )
     return [f"the {name} subnet is doubtful: {h.complaint}" for name, h in found.items() if h.complaint]
+
+
+def _examined(bank: ModelBank) -> dict[str, Architecture]:
+    space = bank.space
+    if isinstance(bank, StandaloneBank):
+        by_width = sorted(bank.archs, reverse=True)
+        return {"largest": space.full, "middle": by_width[len(by_width) // 2], "smallest": by_width[-1]}
+    return {"largest": space.full, "half-width": space.uniform(0.5), "smallest": space.smallest}

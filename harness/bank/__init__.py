@@ -4,6 +4,7 @@ from harness.bank.heads import Head, Heads, Outputs
 from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.resnet import CONFIGS
+from harness.bank.standalone import StandaloneBank, create_standalone_bank
 from harness.bank.storage import load_bank, save_bank
 from harness.space import Architecture, arch_id, encode
 
@@ -23,9 +24,11 @@ __all__ = [
     "SlimmableBatchNorm2d",
     "SlimmableConv2d",
     "SlimmableLinear",
+    "StandaloneBank",
     "Statistics",
     "arch_id",
     "create_bank",
+    "create_standalone_bank",
     "encode",
     "load_bank",
     "save_bank",

@@ -46,6 +46,15 @@ class ModelBank(nn.Module):
         self.backbone = SlimmableResNet(config, spec.input_shape[0])
         self.heads = Heads(self.backbone.out_features, len(spec.classes))
 
+    def offers(self, arch: Architecture) -> bool:
+        """Whether the bank has a subnet of this architecture."""
+        return arch in self.space
+
+    def weights_of(self, arch: Architecture) -> ModelBank:
+        """Return the bank that holds the subnet's weights: this one, where all subnets share them."""
+        self.space.validate(arch)
+        return self
+
     def features(self, images: Tensor, arch: Architecture, normalisation: Normalisation | None = None) -> Tensor:
         """Map images [N, C, H, W] to the subnet's pooled features [N, f]."""
         features: Tensor = self.backbone(images, arch, normalisation or Normalisation())

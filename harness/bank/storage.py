@@ -10,9 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from harness.bank.heads import Head
 from harness.bank.model_bank import BankError, BankSpec, ModelBank
+from harness.bank.standalone import StandaloneBank
+from harness.space import decode, encode
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "bank.json"
 
@@ -27,6 +30,8 @@ class BankFile(BaseModel):
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
     head: Head
+    standalone: tuple[str, ...] | None = None
+    """The widths that have a network of their own, where nothing is shared."""
     about: dict[str, Any]
 
 
@@ -35,10 +40,15 @@ def save_bank(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     spec = bank.spec
     description = BankFile(
-        model=spec.model, classes=spec.classes, input_shape=spec.input_shape, head=spec.head, about=about
+        model=spec.model,
+        classes=spec.classes,
+        input_shape=spec.input_shape,
+        head=spec.head,
+        standalone=tuple(map(encode, bank.archs)) if isinstance(bank, StandaloneBank) else None,
+        about=about,
     )
     partial = folder / f"{WEIGHTS}.partial"
-    save_file({name: value.contiguous() for name, value in bank.state_dict().items()}, partial)
+    save_file({name: value.contiguous() for name, value in _weights(bank).items()}, partial)
     _publish(partial, folder / WEIGHTS)
     partial = folder / f"{DESCRIPTION}.partial"
     partial.write_text(json.dumps(description.model_dump(), indent=2) + "\n", encoding="utf-8")
@@ -58,12 +68,46 @@ def load_bank(folder: Path) -> tuple[ModelBank, dict[str, Any]]:
         raise BankError(f"{folder / DESCRIPTION} is not a bank description: {_first_line(error)}") from error
     except SafetensorError as error:
         raise BankError(f"{folder / WEIGHTS} is not a weights file: {_first_line(error)}") from error
-    bank = ModelBank(BankSpec(description.model, description.classes, description.input_shape, description.head))
+    bank = _empty(description, folder)
     try:
-        bank.load_state_dict(weights)
+        _take_over(bank, weights)
     except RuntimeError as error:
         raise BankError(f"the weights in {folder} do not fit {description.model}: {_first_line(error)}") from error
     return bank, description.about
+
+
+def _weights(bank: ModelBank) -> dict[str, Tensor]:
+    """Return the weights by name; of networks that share none, each behind its widths."""
+    if not isinstance(bank, StandaloneBank):
+        return bank.state_dict()
+    owned = {encode(arch): bank.weights_of(arch).state_dict() for arch in bank.archs}
+    return {f"{widths}.{name}": value for widths, state in owned.items() for name, value in state.items()}
+
+
+def _take_over(bank: ModelBank, weights: dict[str, Tensor]) -> None:
+    """Do the reverse; RuntimeError where a weight is missing, of another shape, or one too many."""
+    if not isinstance(bank, StandaloneBank):
+        bank.load_state_dict(weights)
+        return
+    known = {encode(arch): bank.weights_of(arch) for arch in bank.archs}
+    owned: dict[str, dict[str, Tensor]] = {widths: {} for widths in known}
+    for name, value in weights.items():
+        widths, _, rest = name.partition(".")
+        if widths not in owned:
+            raise RuntimeError(f"{name} belongs to none of the networks")
+        owned[widths][rest] = value
+    for widths, network in known.items():
+        network.load_state_dict(owned[widths])
+
+
+def _empty(description: BankFile, folder: Path) -> ModelBank:
+    spec = BankSpec(description.model, description.classes, description.input_shape, description.head)
+    if description.standalone is None:
+        return ModelBank(spec)
+    try:
+        return StandaloneBank(spec, map(decode, description.standalone))
+    except ValueError as error:
+        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {error}") from error
 
 
 def _publish(partial: Path, final: Path) -> None:

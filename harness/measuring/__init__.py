@@ -1,7 +1,9 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
+from harness.measuring import fences, guards
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
+from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.protocol import explore, finalists
@@ -29,12 +31,15 @@ __all__ = [
     "Subject",
     "SustainedRecord",
     "explore",
+    "fences",
     "finalists",
+    "guards",
     "measure_energy",
     "measure_further",
     "measure_memory",
     "measure_sustained",
     "null_test",
     "save_measurements",
+    "with_one_reconnection",
     "within_budget",
 ]

@@ -97,6 +97,17 @@ REFERENCES: tuple[Reference, ...] = (
 )
 
 
+def references(board: str, engine: str, threads: int | None = None) -> list[Reference]:
+    """Return what is published of a board, by the model name that it gives of itself, for an engine."""
+    return [
+        reference
+        for reference in REFERENCES
+        if any(name.lower() in board.lower() for name in reference.boards)
+        and engine in reference.engines
+        and (threads is None or reference.threads is None or threads == reference.threads)
+    ]
+
+
 def check(
     *, board: str, engine: str, precision: str, model: str, p50_ms: float, threads: int | None = None
 ) -> FenceCheck | None:
@@ -107,10 +118,7 @@ def check(
     """
     checks = [
         FenceCheck(reference, p50_ms / reference.p50_ms)
-        for reference in REFERENCES
-        if any(name.lower() in board.lower() for name in reference.boards)
-        and engine in reference.engines
-        and (precision, model) == (reference.precision, reference.model)
-        and (threads is None or reference.threads is None or threads == reference.threads)
+        for reference in references(board, engine, threads)
+        if (precision, model) == (reference.precision, reference.model)
     ]
     return min(checks, key=lambda found: max(found.ratio, 1 / found.ratio), default=None)

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from devices import Device, DeviceError, Fingerprint, Protocol
+from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.results import Subject
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def find_or_make(
     if earlier is not None and earlier.figure is not None and earlier.serves(protocol):
         return earlier
     try:
-        found = measure()
+        found = with_one_reconnection(device, measure)
     except DeviceError as error:
         found = {"reason": str(error)}
     record = kind(

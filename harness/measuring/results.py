@@ -37,6 +37,18 @@ class Subject:
     batch_size: int = 1
 
 
+def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
+    """Return what tells apart devices whose measurements must not be mixed, by name: the store finds records by it."""
+    return {
+        "board": fingerprint.board,
+        "os_release": fingerprint.os_release,
+        "engine": fingerprint.engine,
+        "engine_version": fingerprint.engine_version,
+        "power_mode": fingerprint.power_mode,
+        "threads": fingerprint.threads,
+    }
+
+
 @dataclass(frozen=True)
 class ProcessRecord:
     """What one process measured of one subject; times in nanoseconds."""
@@ -71,6 +83,8 @@ class ProcessRecord:
     """The same runs by the device's own events; empty rounds where the engine has none."""
     conditions: Conditions | None = None
     """Clocks, temperatures, power and memory meanwhile; None in records from before they were read."""
+    build: int = 0
+    """Which build of the network was measured, where the engine compiles networks on the device."""
 
     @property
     def samples_ns(self) -> list[int]:
@@ -111,6 +125,8 @@ class LatencySummary:
     outliers: int
     compute_p50_ms: float | None = None
     """The device's own events alone, median over processes; None where the engine has none."""
+    build_spread: float | None = None
+    """How much slower the slowest of several builds is than the fastest, as a share; None where there is one only."""
 
     @property
     def exploring(self) -> bool:
@@ -167,6 +183,7 @@ def summarise(records: Sequence[ProcessRecord]) -> LatencySummary:
         ratio_high=ratio and math.exp(ratio.high),
         outliers=sum(statistics.outliers(record.samples_ns) for record in records),
         compute_p50_ms=_compute_p50_ms(records),
+        build_spread=_build_spread(records),
     )
 
 
@@ -174,6 +191,12 @@ def _compute_p50_ms(records: Sequence[ProcessRecord]) -> float | None:
     samples = [[sample for round_ns in record.compute_ns for sample in round_ns] for record in records]
     medians = [statistics.percentile(own, 50) for own in samples if own]
     return float(np.median(medians)) / _MS if len(medians) == len(records) else None
+
+
+def _build_spread(records: Sequence[ProcessRecord]) -> float | None:
+    builds = {record.build for record in records}
+    medians = [float(np.median([record.p50_ns for record in records if record.build == build])) for build in builds]
+    return max(medians) / min(medians) - 1 if len(builds) > 1 else None
 
 
 def within_budget(summary: LatencySummary | None, limit_ms: float) -> Literal["yes", "borderline", "no"]:

@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject
+from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
 
-_VERSION = 1
+#: Of the tables, and of how what they hold was measured: since 2 a visit settles before it is timed.
+_VERSION = 2
 _BUSY_S = 30.0
 _KEY = (
     "board",
@@ -56,7 +57,7 @@ class Store:
     """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / "measurements.sqlite"
+        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{_VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -91,7 +92,7 @@ class Store:
 
     def _select(self, table: str, fingerprint: Fingerprint, subject: Subject, kind: str) -> list[str]:
         """Return the texts of records, oldest first."""
-        values = (*_condition(fingerprint), subject.precision, subject.batch_size, subject.topology, kind)
+        values = (*device_key(fingerprint).values(), subject.precision, subject.batch_size, subject.topology, kind)
         condition = " AND ".join(f"{name} = ?" for name in _KEY)
         with self._connected() as connection:
             rows = connection.execute(
@@ -146,7 +147,7 @@ def _insert(connection: sqlite3.Connection, table: str, records: Iterable[Proces
         [
             (
                 record.uid,
-                *_condition(record.fingerprint),
+                *device_key(record.fingerprint).values(),
                 record.precision,
                 record.batch_size,
                 record.topology,
@@ -156,16 +157,4 @@ def _insert(connection: sqlite3.Connection, table: str, records: Iterable[Proces
             )
             for record in records
         ],
-    )
-
-
-def _condition(fingerprint: Fingerprint) -> tuple[str | int, ...]:
-    """Return the device's part of the key, in the order of `_KEY`."""
-    return (
-        fingerprint.board,
-        fingerprint.os_release,
-        fingerprint.engine,
-        fingerprint.engine_version,
-        fingerprint.power_mode,
-        fingerprint.threads,
     )

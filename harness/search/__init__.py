@@ -17,7 +17,7 @@ from harness.search.budgets import (
 )
 from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Score, Strategy
 from harness.search.selection import Selection, select
-from harness.search.uniform import uniform_architectures
+from harness.search.uniform import costliest_uniform, uniform_architectures
 from harness.search.upem import Scorer, discrepancy
 
 #: All ways of searching, by the name that the report gives them.
@@ -48,6 +48,7 @@ __all__ = [
     "Scorer",
     "Selection",
     "Strategy",
+    "costliest_uniform",
     "discrepancy",
     "evolutionary",
     "greedy",

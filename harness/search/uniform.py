@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.search.budgets import Cost
 from harness.search.candidates import Found, Ledger, Problem, Progress
 from harness.space import Architecture, Space
 
@@ -12,12 +13,17 @@ def uniform_architectures(space: Space) -> list[Architecture]:
     return list(dict.fromkeys(space.uniform(ratio) for ratio in ratios))
 
 
+def costliest_uniform(space: Space, cost: Cost, limit: float) -> Architecture | None:
+    """Return the costliest uniform architecture that costs at most `limit`, or None where all cost more."""
+    within = [(spent, arch) for arch in uniform_architectures(space) if (spent := cost(arch)) <= limit]
+    return max(within)[1] if within else None
+
+
 def search(problem: Problem, *, progress: Progress | None = None) -> Found:
     """Score, for every limit, the costliest uniform architecture within it: one evaluation each."""
     ledger = Ledger(problem, "uniform", progress)
-    costs = [(problem.cost(arch), arch) for arch in uniform_architectures(problem.space)]
     for limit in problem.limits:
-        within = [pair for pair in costs if pair[0] <= limit]
-        if within:
-            ledger.score([max(within)[1]])
+        arch = costliest_uniform(problem.space, problem.cost, limit)
+        if arch is not None:
+            ledger.score([arch])
     return ledger.found()

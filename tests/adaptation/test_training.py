@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.adaptation import AdaptationDiverged, AdaptationSettings, CheckpointError, training
+from harness.adaptation import AdaptationDiverged, AdaptationSettings, CheckpointError, train_apart, training
 from harness.adaptation.training import model_batch, train
-from harness.bank import Architecture, ModelBank, create_bank
+from harness.bank import Architecture, ModelBank, StandaloneBank, create_bank, create_standalone_bank
 from harness.data import Domains
 
 
@@ -138,6 +138,31 @@ def test_standalone_leaves_weights_outside_its_one_subnet_alone(domains: Domains
     width = bank.space.smallest[0]
     assert torch.equal(before[width:], bank.backbone.conv1.weight[width:])
     assert not torch.equal(before[:width], bank.backbone.conv1.weight[:width])
+
+
+def test_networks_trained_apart_are_those_trained_alone_and_resume_where_they_were(
+    domains: Domains, tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"method": "standalone"})
+    start = create_bank("resnet8", domains.classes, (1, 16, 16), seed=settings.seed)
+
+    def trained(kill_after: int | None = None) -> StandaloneBank:
+        def kill(done: int, total: int) -> None:
+            assert total == 2 * settings.iterations
+            if done == kill_after:
+                raise Killed
+
+        bank = create_standalone_bank(start, [start.space.smallest])
+        train_apart(bank, domains, settings, capacity=capacity, checkpoints=tmp_path, progress=kill)
+        return bank
+
+    with pytest.raises(Killed):
+        trained(kill_after=settings.iterations + 2)
+    bank = trained()
+    for arch in bank.archs:
+        alone = create_bank("resnet8", domains.classes, (1, 16, 16), seed=settings.seed)
+        train(alone, domains, settings, capacity=capacity, only=arch)
+        assert same(bank.weights_of(arch).state_dict(), alone.state_dict())
 
 
 def test_the_model_batch_always_holds_the_largest_and_the_smallest(bank: ModelBank) -> None:
