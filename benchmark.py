@@ -33,6 +33,12 @@ Devices = Annotated[
     str,
     typer.Option("--device", help="Device profiles, comma-separated: names or .toml files.", rich_help_panel=LIMITS),
 ]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host", help="USER@HOST of the one device asked for, or its name in ~/.ssh/config.", rich_help_panel=LIMITS
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -149,6 +155,7 @@ Confidence = Annotated[
 def pipeline(
     context: typer.Context,
     device: Devices = "cpu",
+    host: Host = None,
     model: Model = None,
     source: Source = None,
     target: Target = None,
@@ -196,6 +203,7 @@ def stage(
     context: typer.Context,
     run: Annotated[Path, typer.Option("--run", help="Run folder.")],
     device: Annotated[str | None, typer.Option("--device", help="Other devices than the run was asked for.")] = None,
+    host: Host = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
     estimate: Annotated[
@@ -209,6 +217,49 @@ def stage(
 ) -> None:
     """One stage, on what the stages before it left in the run folder."""
     _run(context, [str(context.info_name)])
+
+
+@app.command("devices")
+def devices_command(
+    context: typer.Context,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Only these: names or .toml files, comma-separated.")
+    ] = None,
+    host: Host = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """The device profiles, which of them answer, what was found on them, and how to get what is missing.
+
+    Your own profiles lie in slimda-edge/profiles of your configuration folder (~/.config on Linux).
+    """
+    from harness.main import execute_devices
+
+    raise typer.Exit(execute_devices(context.params))
+
+
+@app.command()
+def selfcheck(
+    context: typer.Context,
+    device: Devices = "cpu",
+    host: Host = None,
+    threads: Threads = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer pairs, nothing held against published figures.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Can the device give honest numbers now? Null test, noise, guards, and published figures where there are any.
+
+    Exit code 5 where it cannot, saying why.
+    """
+    from harness.main import execute_selfcheck
+
+    raise typer.Exit(execute_selfcheck(context.params))
 
 
 @app.command()

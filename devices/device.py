@@ -1,15 +1,19 @@
 """A connected device."""
 
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError, RuntimeMissing
-from devices.fingerprint import Fingerprint
-from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
+from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
+from devices.fingerprint import CPU_ENGINES, Fingerprint
+from devices.process import AgentProcess, Description, EngineDescription, HostDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
+from devices.transports.ssh import SshTransport
+
+_RETRY_S = 2.0
 
 
 class Device:
@@ -19,6 +23,8 @@ class Device:
         self.profile = profile
         self._transport = transport
         self._description: Description | None = None
+        self._agents: set[AgentProcess] = set()
+        self._interrupted = False
 
     def __enter__(self) -> "Device":
         self._transport.open()
@@ -28,6 +34,22 @@ class Device:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._transport.close()
+
+    def reconnect(self) -> None:
+        """Connect again after `ConnectionLost`, waiting for a board that is starting; what it is, is asked anew.
+
+        Raises `DeviceError` where it is not back within the profile's `reconnect_s`.
+        """
+        self._transport.close()
+        self._description = None
+        deadline = time.monotonic() + self.profile.timeouts.reconnect_s
+        while True:
+            try:
+                return self._transport.open()
+            except DeviceUnreachable:
+                if self._interrupted or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)
 
     @property
     def engine(self) -> str:
@@ -45,23 +67,46 @@ class Device:
         """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
         return _fingerprint(self.profile, self.description())
 
+    def describe_engine(self) -> EngineDescription:
+        """Return what that engine is; raises `DeviceError` where the device has none of its engines."""
+        return _first_present(self.profile, self.description())
+
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
         return self._transport.put(path)
 
     def agent(self) -> AgentProcess:
         """Return a fresh agent process; use it as a context manager."""
+        if self._interrupted:
+            raise DeviceError(f"{self.profile.name} was interrupted")
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the process object)
         try:
             process = self._transport.start(self.profile.timeouts.silence_s, errors)
         except DeviceError:
             errors.close()
             raise
-        return AgentProcess(process, errors, self.profile.timeouts)
+        agent = AgentProcess(process, errors, self.profile.timeouts, self._transport.fault)
+        self._agents = {other for other in self._agents if other.running} | {agent}
+        return agent
 
-    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
-        """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
-        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads, precision=precision)
+    def interrupt(self) -> None:
+        """End what runs on the device and let nothing more start, from any thread: its user gets a `DeviceError`."""
+        self._interrupted = True
+        for agent in tuple(self._agents):
+            agent.kill()
+
+    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32", build: int = 0) -> LoadedModel:
+        """Bring the network in `path` to the device and load it in `agent`, as the profile says.
+
+        `build` tells several builds of one network apart, where the engine compiles networks.
+        """
+        return agent.load(
+            self.put(path),
+            engine=self.engine,
+            threads=self.profile.threads,
+            precision=precision,
+            build=build,
+        )
 
     def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""
@@ -72,36 +117,53 @@ class Device:
 def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
     """Return the device of `profile`, to be entered as a context manager.
 
-    `state` is the folder for locks and work folders (default: the user's cache directory); `lock_wait_s` is how long to
-    wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` for a transport that is not there.
+    `state` is the folder for this machine's lock and work folders (default: the user's cache directory); `lock_wait_s`
+    is how long to wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` where a host is
+    needed and none is named.
     """
-    if profile.transport != "local":
+    if profile.is_local:
+        return Device(profile, LocalTransport(state, lock_wait_s))
+    if profile.host is None:
         raise DeviceError(
-            f"{profile.name} cannot be reached: measuring over {profile.transport} is not there yet; "
-            f"--estimate plans without the device"
+            f"the device {profile.name} is reached over SSH and has no host: name one with --host USER@HOST, "
+            'or in the profile as host = "USER@HOST"'
         )
-    return Device(profile, LocalTransport(state, lock_wait_s))
+    return Device(profile, SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s))
 
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
     host, engine = found.host, _first_present(profile, found)
+    if profile.board and profile.board not in (host.model or ""):
+        said = f"a {host.model}" if host.model else f"not a board but a machine with {host.cpu}"
+        raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
     return Fingerprint(
         device=profile.name,
-        board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",
+        board=host.model or _nameless(host, engine),
         cpu=host.cpu,
         machine=host.machine,
-        os_release=f"{host.system}, kernel {host.kernel}",
+        os_release=f"{host.system}, kernel {host.kernel}" + (f", L4T {host.l4t}" if host.l4t else ""),
         python=host.python,
         engine=engine.engine,
         engine_version=engine.version,
         engine_options=engine.options,
-        power_mode="",
+        power_mode=host.power_mode or "",
         threads=profile.threads,
         governor=host.governor,
         physical_cores=host.physical_cores,
         logical_cores=host.logical_cores,
         boot_id=host.boot_id,
+        gpu=host.gpu,
+        gpu_driver=host.gpu_driver,
+        memory_mb=host.memory_total / 1e6 if host.memory_total else None,
     )
+
+
+def _nameless(host: HostDescription, engine: EngineDescription) -> str:
+    """Return what a machine is known by that has no name of its own."""
+    parts = [f"{host.cpu}, {host.logical_cores} logical cores"]
+    if host.gpu and engine.engine not in CPU_ENGINES:
+        parts.append(host.gpu)
+    return ", ".join(parts)
 
 
 def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:

@@ -1,11 +1,13 @@
 """Device profiles: what a device is called, how it is reached, and how it is measured."""
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
 from devices.hardware import Hardware, PeakGmacs, Precision
@@ -16,12 +18,10 @@ else:
     import tomli as tomllib
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
-
-#: A name in OpenSSH's configuration, HOST or USER@HOST; nothing that its command line could take for an option.
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,254}$")]
 
 
 class _Strict(BaseModel):
@@ -44,7 +44,9 @@ class Protocol(_Strict):
     visit_ms: float = Field(default=100.0, gt=0, le=60000)
     """Timed running of one visit, about."""
     visit_untimed: int = Field(default=2, ge=0, le=100)
-    """Untimed runs at the start of a visit, because a neighbour has just filled the caches."""
+    """Untimed runs at the start of a visit, at least, because a neighbour has just filled the caches."""
+    visit_settle_ms: float = Field(default=1.0, ge=0, le=1000)
+    """Untimed running at the start of a visit, at least: for that long a network is slower than it is in a loop."""
     least_samples: int = Field(default=5, ge=1, le=1000)
     """Timed runs of one visit, at least."""
     most_samples: int = Field(default=30, ge=1, le=1000)
@@ -59,6 +61,24 @@ class Protocol(_Strict):
     """Relative half-width above which a finalist is called noisy."""
     throttled_below: Share = 0.75
     """Share of the clock after warm-up below which a process is called throttled."""
+    throttle_retries: int = Field(default=3, ge=0, le=10)
+    """How often, in one call to explore or to measure finalists, a throttled process is run again."""
+    cool_down_s: float = Field(default=60.0, ge=0, le=3600)
+    """Time, at most, for the device to cool down before that."""
+    memory_runs: int = Field(default=10, ge=1, le=1000)
+    """Inferences of the memory pass."""
+    energy_idle_s: float = Field(default=3.0, ge=0.5, le=600)
+    """Window of the energy pass in which nothing runs."""
+    energy_warmup_s: float = Field(default=1.0, ge=0, le=600)
+    """Running before the steady window of the energy pass."""
+    energy_steady_s: float = Field(default=10.0, ge=0.5, le=600)
+    """Window of the energy pass in which one network runs without pause."""
+    sustained_window_s: float = Field(default=60.0, gt=0, le=3600)
+    """Time under load over which the slope of the temperature is looked at."""
+    sustained_slope_c_per_min: float = Field(default=1.0, gt=0, le=60)
+    """Slope below which, either way, the temperature has settled."""
+    sustained_limit_s: Seconds = 600.0
+    """Time under load, at most, for one network's temperature to settle."""
     block_subjects: int = Field(default=64, ge=1, le=1000)
     """Networks held in memory together, at most."""
     block_mb: float = Field(default=1024.0, gt=0)
@@ -72,6 +92,7 @@ class Protocol(_Strict):
             ("rounds", "most_rounds"),
             ("least_samples", "most_samples"),
             ("processes", "most_processes"),
+            ("sustained_window_s", "sustained_limit_s"),
         ):
             if getattr(self, least) > getattr(self, most):
                 raise ValueError(f"{least} must not be above {most}")
@@ -89,6 +110,12 @@ class TimeOuts(_Strict):
     """For a round or an inference, beyond the time it is expected to take."""
     silence_s: Seconds = 600.0
     """For the agent: without a request for so long, it ends itself."""
+    connect_s: Seconds = 20.0
+    """For a board to accept a connection; and again, for its login to be through."""
+    line_s: Seconds = 60.0
+    """For a board: without a sign of life from the workstation for so long, it gives up what it does for it."""
+    reconnect_s: Seconds = 180.0
+    """For a board whose line was lost, and which may be starting again, to be back."""
 
 
 class DeviceProfile(_Strict):
@@ -97,10 +124,12 @@ class DeviceProfile(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     transport: Literal["local", "ssh"]
-    host: Host | None = None
-    """Where `ssh` connects to."""
+    host: str | None = None
+    """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
     ssh_config: Path | None = None
-    """An OpenSSH configuration to use instead of the user's own."""
+    """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
+    here_if: Path | None = None
+    """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
     engines: tuple[Engine, ...] = Field(min_length=1)
     """In order of preference: the first that the device has is used."""
     precisions: tuple[Precision, ...] = Field(min_length=1)
@@ -122,19 +151,38 @@ class DeviceProfile(_Strict):
     hardware: Hardware | None = None
     """Published figures, for planning without the device."""
 
+    @field_validator("host")
+    @classmethod
+    def _no_option_nor_shell_word(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST.fullmatch(host):
+            raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
+        return host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the device is the machine this runs on."""
+        if self.transport == "local":
+            return True
+        return self.host is None and self.here_if is not None and self.here_if.exists()
+
     def override(self, **values: object) -> "DeviceProfile":
         """Return the profile with `values` (from the command line) in place of its own; raises `ProfileError`."""
         return _validated({**self.model_dump(), **values}, f"the options for device {self.name}")
 
 
+def user_profiles_folder() -> Path:
+    """Return where a user's own profiles lie."""
+    return Path(platformdirs.user_config_dir("slimda-edge")) / "profiles"
+
+
 def known_profiles() -> dict[str, Path]:
-    """Return the shipped profiles: name to TOML file."""
+    """Return the shipped profiles and the user's own, which go first: name to TOML file."""
     with resources.as_file(resources.files("profiles")) as folder:
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return {path.stem: path for place in (folder, user_profiles_folder()) for path in sorted(place.glob("*.toml"))}
 
 
 def load_profile(name_or_path: str | Path) -> DeviceProfile:
-    """Return the shipped profile of that name, or the one in that TOML file; raises `ProfileError`."""
+    """Return the known profile of that name, or the one in that TOML file; raises `ProfileError`."""
     known = known_profiles()
     path = known.get(str(name_or_path), Path(name_or_path))
     if path.suffix != ".toml":

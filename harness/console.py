@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
@@ -19,6 +20,9 @@ class Console:
         self.quiet = quiet
         self._rich = RichConsole(stderr=True, highlight=False)
         self.errors: list[str] = []
+        self._lock = Lock()
+        self._progress: Progress | None = None
+        self._stages = 0
 
     @property
     def width(self) -> int:
@@ -27,20 +31,19 @@ class Console:
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Advance]:
-        """Show a bar with time left while the block runs; the block calls what it is given with (done, total)."""
-        columns = (
-            TextColumn("{task.description:<34}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._rich, disable=self.quiet) as progress:
-            task = progress.add_task(title, total=None)
+        """Show a bar with time left while the block runs; the block calls what it is given with (done, total).
+
+        Stages of several threads are shown together.
+        """
+        progress = self._enter()
+        task = progress.add_task(title, total=None)
+        try:
             yield lambda done, total: progress.update(task, completed=done, total=total)
-            if progress.tasks[0].total is None:
+            if next(known for known in progress.tasks if known.id == task).total is None:
                 progress.update(task, completed=1, total=1)
+        finally:
+            progress.stop_task(task)
+            self._leave(progress)
 
     def say(self, message: RenderableType) -> None:
         """Print something that is not a warning."""
@@ -55,3 +58,28 @@ class Console:
         """Print an error, one sentence, and keep it for run.json."""
         self.errors.append(message)
         self._rich.print("error:", message, style="bold red", markup=False, soft_wrap=True)
+
+    def _enter(self) -> Progress:
+        """Return the one display that a terminal can have, started by the first of the stages that share it."""
+        with self._lock:
+            self._stages += 1
+            if self._progress is None:
+                self._progress = Progress(
+                    TextColumn("{task.description:<34}"),
+                    BarColumn(bar_width=28),
+                    MofNCompleteColumn(),
+                    TimeElapsedColumn(),
+                    TextColumn("left"),
+                    TimeRemainingColumn(),
+                    console=self._rich,
+                    disable=self.quiet,
+                )
+                self._progress.start()
+            return self._progress
+
+    def _leave(self, progress: Progress) -> None:
+        with self._lock:
+            self._stages -= 1
+            if not self._stages:
+                progress.stop()
+                self._progress = None

@@ -15,9 +15,10 @@ from harness.costs import NUMBER_BYTES, ComplexityCounter, Roof, Roofline
 from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.export import ExportMismatch
-from harness.pipeline import Run, adapt, new_bank, report
+from harness.pipeline import adapt, new_bank, report
 from harness.planning import find_candidates
 from harness.report import Row, mark_front, write_csv
+from harness.run import Run
 from harness.search import COMPUTE, LATENCY, Cost, InfeasibleBudget, Kind, Scorer, select, split_feasible
 from harness.tradeoff import PRECISION, DeviceResults, rows_of
 
@@ -79,12 +80,13 @@ def _rule_out_the_impossible(run: Run) -> None:
     counter = ComplexityCounter(new_bank(run))
     smallest = counter.space.smallest
     with run.folder.timed("checks"):
-        for profile in list(run.profiles):
+        for profile in run.profiles:
             roofline = Roofline(counter, profile_roof(profile), run.settings.batch_size)
             least = {COMPUTE: counter.compute_fraction(smallest), LATENCY: roofline.predict_ms(smallest)}
             words = {LATENCY: f"the smallest subnet, by estimate for {profile.name},"}
             run.folder.record.devices[profile.name] = _about(profile)
             run.rule_out(profile, split_feasible(run.budgets[profile.name], least, words)[1])
+    run.go_on_without()
 
 
 def _search(run: Run) -> None:
@@ -101,7 +103,8 @@ def _search(run: Run) -> None:
                 _choose(run, bank, scorer, results, roofline)
                 _export(run, bank, results)
         except (ExportMismatch, InfeasibleBudget) as problem:
-            run.give_up(profile, problem)
+            run.note(problem)
+            run.go_on_without([profile])
             continue
         run.folder.record.devices[profile.name] = _about(profile)
         rows += rows_of(results, bank, counter, run.settings.batch_size)

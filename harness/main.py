@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pydantic import ValidationError
 
-from devices import DeviceError, ProfileError, load_profile
+from devices import DeviceError, DeviceProfile, ProfileError, known_profiles, load_profile
 from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
@@ -30,13 +30,16 @@ from harness.estimating import profile_roof, run_estimates
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
-from harness.pipeline import STAGES, NothingLeft, Run, run_stages
+from harness.pipeline import STAGES, run_stages
 from harness.report import ReportError, read_csv
+from harness.run import NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
+from harness.selfcheck import lines, selfcheck
 from harness.settings import RunSettings, device_names, settings_from
+from harness.survey import survey, table, what_is_missing
 
-INTERNAL, INTERRUPTED = 1, 130
+INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
@@ -139,6 +142,54 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
 
 
+def execute_devices(options: Mapping[str, Any]) -> int:
+    """Say which devices answer and what was found on them; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        asked = options["device"]
+        names: Iterable[str] = device_names(asked) if asked else known_profiles()
+        profiles = [overridden(load_profile(name), options["host"], None) for name in names]
+        found = survey(profiles, console)
+        console.say(table(found))
+        for line in what_is_missing(found):
+            console.say(line)
+        if options["as_json"]:
+            print(json.dumps([device.model_dump(mode="json") for device in found]))
+        return UNREACHABLE if asked and any(device.status != "ready" for device in found) else 0
+
+    return guarded(work, console, "python benchmark.py devices", options["debug"])
+
+
+def execute_selfcheck(options: Mapping[str, Any]) -> int:
+    """Check whether devices can give honest numbers now; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        checked, problems = [], []
+        for name in device_names(options["device"]):
+            profile = overridden(load_profile(name), options["host"], options["threads"])
+            try:
+                found = selfcheck(profile, console, _opened(options["store"]), quick=options["quick"])
+            except (DeviceError, MeasurementError) as problem:
+                problems.append(problem)
+                console.error(str(problem))
+                continue
+            checked.append(found)
+            for line in lines(found):
+                console.say(line)
+            for problem_found, advice in found.findings:
+                console.warn(f"{problem_found}. {advice}")
+            if found.verdict:
+                problems.append(MeasurementError(found.verdict))
+                console.error(f"{found.device} cannot give honest numbers now: {found.verdict}")
+        if options["as_json"]:
+            print(json.dumps({"checked": [found.model_dump(mode="json") for found in checked]}))
+        return code_of(problems)
+
+    return guarded(work, console, f"python benchmark.py selfcheck --device {options['device']}", options["debug"])
+
+
 def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
     """Return what `work` returns, or the exit code of what it raises, told in one sentence."""
     try:
@@ -162,8 +213,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     for name, count in Counter(profile.name for profile in profiles).items():
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
-    if settings.threads:
-        profiles = [profile.override(threads=settings.threads) for profile in profiles]
+    profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
     if settings.estimate:
         for profile in profiles:
             profile_roof(profile)
@@ -176,6 +226,14 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     folder.record.data = digest
     run = Run(folder, console, store, domains, profiles, {p.name: list(budgets) for p in profiles})
     return run, target_labels
+
+
+def overridden(profile: DeviceProfile, host: str | None, threads: int | None) -> DeviceProfile:
+    """Return a profile with what the command line says in place of its own."""
+    if host is not None and profile.transport == "local":
+        raise ProfileError(f"{profile.name} is this machine, so --host cannot name another; use --device ssh-cpu")
+    given = {"host": host, "threads": threads}
+    return profile.override(**{name: value for name, value in given.items() if value is not None})
 
 
 def code_of(problems: Iterable[Exception]) -> int:
@@ -214,7 +272,9 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
         assert path is not None
         changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
         if options["device"]:
-            changes["devices"] = device_names(options["device"])
+            changes |= {"devices": device_names(options["device"]), "host": options["host"]}
+        elif options["host"]:
+            changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
     asked = settings_from(options)

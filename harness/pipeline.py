@@ -7,88 +7,31 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from devices import Device, DeviceError, DeviceProfile, connect
+from devices import Device
 from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
 from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalone_bank, load_bank, save_bank
-from harness.console import Console
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
-from harness.data import Domains, TargetLabels
+from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
-from harness.export import ExportMismatch
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import Measurement, MeasurementError, Store, explore, finalists, save_measurements
+from harness.measuring import MeasurementError, explore, finalists, measure_further, save_measurements
 from harness.planning import default_model, find_candidates, pool, rule_out, standalone_widths
-from harness.report import Row, closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
-from harness.run_folder import RunFolder
-from harness.search import Budget, Candidate, InfeasibleBudget, Scorer
-from harness.settings import RunSettings
-from harness.space import decode
+from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
+from harness.run import Run
+from harness.search import Candidate, Scorer
+from harness.space import arch_id, decode
 from harness.tradeoff import DeviceResults, rows_of, with_accuracy
 
 STAGES = ("adapt", "profile", "search", "report")
 
-#: What costs a run one device or one budget, but not the others.
-PARTIAL = (DeviceError, MeasurementError, ExportMismatch, InfeasibleBudget)
-
-
 TRAINED_APART = (
     "every width was trained apart (standalone), so UPEM also holds what two trainings of one network differ by"
 )
-
-
-class NothingLeft(Exception):
-    """Every device or every budget is lost; `Run.problems` says why."""
-
-
-@dataclass
-class Run:
-    """What the stages share, and what went wrong so far."""
-
-    folder: RunFolder
-    console: Console
-    store: Store
-    domains: Domains
-    profiles: list[DeviceProfile]
-    budgets: dict[str, list[Budget]]
-    problems: list[Exception] = field(default_factory=list)
-
-    @property
-    def settings(self) -> RunSettings:
-        """The run's arguments."""
-        return self.folder.record.arguments
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """What an exported file says of where it comes from."""
-        adaptation = self.settings.adaptation
-        return {"data": self.domains.name, "method": adaptation.method, "seed": str(adaptation.seed)}
-
-    def note(self, problem: Exception) -> None:
-        """Keep a problem that costs a part of the result, and tell it."""
-        self.problems.append(problem)
-        self.console.error(str(problem))
-
-    def give_up(self, profile: DeviceProfile, problem: Exception) -> None:
-        """Go on without a device."""
-        self.note(problem)
-        self.profiles.remove(profile)
-        if not self.profiles:
-            raise NothingLeft
-
-    def rule_out(self, profile: DeviceProfile, misses: Collection[InfeasibleBudget]) -> None:
-        """Go on without the budgets that a device cannot meet, and without the device where that leaves none."""
-        for miss in misses:
-            self.note(miss)
-            self.budgets[profile.name].remove(miss.budget)
-        if not self.budgets[profile.name]:
-            self.profiles.remove(profile)
-        if not self.profiles:
-            raise NothingLeft
 
 
 def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[str] = STAGES) -> None:
@@ -110,18 +53,16 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
 def rule_out_the_impossible(run: Run) -> None:
     """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
-    bank = new_bank(run)
-    with run.folder.timed("checks"), tempfile.TemporaryDirectory() as scratch:
-        deployment = Deployment(bank, run.settings.batch_size)
-        for profile in list(run.profiles):
-            try:
-                with connect(profile) as device, run.console.stage(f"checking budgets on {profile.name}") as advance:
-                    run.folder.record.devices[profile.name] = device.describe().model_dump()
-                    misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store, advance)
-            except (DeviceError, MeasurementError) as problem:
-                run.give_up(profile, problem)
-                continue
-            run.rule_out(profile, misses)
+    deployment = Deployment(new_bank(run), run.settings.batch_size)
+
+    def checked(device: Device) -> None:
+        profile = device.profile
+        run.folder.record.devices[profile.name] = device.describe().model_dump()
+        with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {profile.name}") as advance:
+            misses = rule_out(run.budgets[profile.name], device, deployment, Path(scratch), run.store, advance)
+        run.rule_out(profile, misses)
+
+    run.on_every_device("checks", checked)
 
 
 def new_bank(run: Run) -> ModelBank:
@@ -163,12 +104,7 @@ def adapt(run: Run) -> ModelBank:
 def profile(run: Run) -> None:
     """Measure a spread of architectures on every device; the store keeps them for the search."""
     bank, _ = load_bank(run.folder.bank)
-    for profile in list(run.profiles):
-        try:
-            with connect(profile) as device, run.folder.timed(f"profile {profile.name}"):
-                explored(run, device, bank)
-        except PARTIAL as problem:
-            run.give_up(profile, problem)
+    run.on_every_device("profile", lambda device: explored(run, device, bank))
 
 
 def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
@@ -181,7 +117,15 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         deployment = Deployment(bank, run.settings.batch_size)
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         anchor = subjects[bank.space.full]
-        found = explore(device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance)
+        found = explore(
+            device,
+            [*subjects.values()],
+            anchor,
+            store=run.store,
+            seed=run.settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
     results.add({arch: found[subject.name] for arch, subject in subjects.items()})
     known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
     try:
@@ -202,25 +146,31 @@ def search(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
     scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
-    rows: list[Row] = []
-    measurements: list[Measurement] = []
-    for profile in list(run.profiles):
-        try:
-            with connect(profile) as device, run.folder.timed(f"search {profile.name}"):
-                results = explored(run, device, bank)
-                with run.console.stage(f"searching for {profile.name}") as advance:
-                    candidates = find_candidates(bank, scorer, results, run.settings, advance)
-                results.upem = dict(scorer.scores)
-                results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
-                verify(run, device, bank, results, candidates)
-        except PARTIAL as problem:
-            run.give_up(profile, problem)
-            continue
-        rows += rows_of(results, bank, ComplexityCounter(bank), run.settings.batch_size)
-        measurements += results.measurements
-        save_measurements(measurements, run.folder.measurements)
-        write_csv(mark_front(rows), run.folder.tradeoff)
-    run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
+    found: dict[str, DeviceResults] = {}
+
+    def searched(device: Device) -> None:
+        results = explored(run, device, bank)
+        with run.workstation, run.console.stage(f"searching for {device.profile.name}") as advance:
+            candidates = find_candidates(bank, scorer, results, run.settings, advance)
+        results.upem = dict(scorer.scores)
+        results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
+        verify(run, device, bank, results, candidates)
+        with run.workstation:
+            found[device.profile.name] = results
+            write_down(run, bank, found)
+
+    run.on_every_device("search", searched)
+    run.folder.keep_subnets({arch_id(bank.spec.model, arch) for r in found.values() for arch in r.chosen.values()})
+
+
+def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) -> None:
+    """Write the rows and the measurements of the devices that are done, in the order they were asked for."""
+    counter = ComplexityCounter(bank)
+    done = [found[profile.name] for profile in run.profiles if profile.name in found]
+    passes = [record for results in done for costs in results.further.values() for record in costs.records]
+    save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
+    rows = [row for results in done for row in rows_of(results, bank, counter, run.settings.batch_size)]
+    write_csv(mark_front(rows), run.folder.tradeoff)
 
 
 def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
@@ -236,15 +186,27 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
-                device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance
+                device,
+                [*subjects.values()],
+                anchor,
+                store=run.store,
+                seed=run.settings.seed,
+                progress=advance,
+                notice=run.console.warn,
             )
         results.add({arch: found[subject.name] for arch, subject in subjects.items()})
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
-        for arch in dict.fromkeys(results.chosen.values()):
-            kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
-            results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+        chosen = list(dict.fromkeys(results.chosen.values()))
+        with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
+            for done, arch in enumerate(chosen, start=1):
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
+                results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+                results.further[arch] = measure_further(device, kept, store=run.store)
+                advance(done, len(chosen))
+        for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
+            run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import RLock
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -51,6 +52,7 @@ class RunFolder:
         self.path = path
         self.record = record
         self.saved = False
+        self._lock = RLock()
 
     @property
     def bank(self) -> Path:
@@ -88,15 +90,16 @@ class RunFolder:
         return self.path / "measurements.sqlite"
 
     def save(self) -> None:
-        """Write run.json whole or not at all."""
+        """Write run.json whole or not at all; from any thread."""
         partial = self.path / "run.json.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(self.record.model_dump(mode="json"), file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path / "run.json")
-        self.saved = True
+        with self._lock:
+            with partial.open("w", encoding="utf-8") as file:
+                json.dump(self.record.model_dump(mode="json"), file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path / "run.json")
+            self.saved = True
 
     def keep_subnets(self, arch_ids: Collection[str]) -> None:
         """Remove the exported subnets of other architectures, which an earlier search selected."""
@@ -111,8 +114,9 @@ class RunFolder:
         try:
             yield
         finally:
-            self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + time.monotonic() - start, 3)
-            self.save()
+            with self._lock:
+                self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + time.monotonic() - start, 3)
+                self.save()
 
 
 def new_path() -> Path:

@@ -27,6 +27,7 @@ class RunSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     devices: tuple[str, ...] = ("cpu",)
+    host: str | None = None
     model: str | None = None
     source: Path | None = None
     target: Path | None = None
@@ -47,6 +48,8 @@ class RunSettings(BaseModel):
             raise ValueError(
                 "--source and --target belong together: labelled source images and unlabelled target images"
             )
+        if self.host is not None and len(self.devices) > 1:
+            raise ValueError(f"--host names the host of one device, and --device names {len(self.devices)}")
         return self
 
     @property

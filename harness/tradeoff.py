@@ -10,7 +10,7 @@ from typing import Any, Literal
 from devices import DeviceProfile, Fingerprint
 from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyModel, Roofline
-from harness.measuring import Measurement, within_budget
+from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
 from harness.space import arch_id, encode
@@ -40,6 +40,8 @@ class DeviceResults:
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     agreement: dict[Architecture, float] = field(default_factory=dict)
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
+    further: dict[Architecture, FurtherCosts] = field(default_factory=dict)
+    """Memory, energy and sustained latency of the chosen ones."""
 
     def add(self, found: Mapping[Architecture, Measurement]) -> None:
         """Take in measurements, which say more than earlier ones."""
@@ -145,6 +147,17 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
         "selected": "yes" if budgets else "no",
         "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
         **(_latency(measurement) if measurement else unmeasured),
+        **_further(results.further.get(arch)),
+    }
+
+
+def _further(costs: FurtherCosts | None) -> dict[str, Any]:
+    if costs is None:
+        return {}
+    return {
+        "peak_memory_mb": costs.memory.peak_mb,
+        "energy_mj": costs.energy.energy_mj,
+        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained else None,
     }
 
 

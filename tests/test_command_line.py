@@ -108,7 +108,7 @@ class TestRunFolder:
         assert set(record["versions"]) >= {"python", "torch", "onnxruntime", "numpy"}
         assert record["data"] == {"name": "digits", "digest": load_digits(0)[0].digest}
         assert record["devices"]["tiny"]["engine_version"] == onnxruntime.__version__
-        assert set(record["seconds"]) == {"data", "checks", "adapt", "profile tiny", "search tiny", "report"}
+        assert set(record["seconds"]) == {"data", "checks tiny", "adapt", "profile tiny", "search tiny", "report"}
         assert min(record["seconds"].values()) > 0
         assert record["cost_models"]["tiny"]["rates"]
         assert record["errors"] == []
@@ -600,7 +600,7 @@ class TestOtherFailures:
     def test_a_device_that_another_run_measures_on(
         self, runner: Runner, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
     ) -> None:
-        monkeypatch.setattr("harness.pipeline.connect", lambda profile: connect(profile, lock_wait_s=0.1))
+        monkeypatch.setattr("harness.run.connect", lambda profile: connect(profile, lock_wait_s=0.1))
         with (own_cache / "slimda-edge" / "local" / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = runner("--run", tmp_path / "run", "--store", store)

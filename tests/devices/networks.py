@@ -24,3 +24,22 @@ def write_network(path: Path, channels: int = 4, *, batch: int = 1, scale: float
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
+
+
+def write_heavy(path: Path, megabytes: int) -> Path:
+    """Write a network whose weights take so many megabytes; input [1, 1, 8, 8]."""
+    width = megabytes * 10**6 // 4 // 64
+    weight = np.random.default_rng(0).normal(size=(64, width)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["image"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weight"], ["wide"]),
+            helper.make_node("ReduceMax", ["wide"], ["out"], keepdims=1),
+        ],
+        "heavy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 1])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
