@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from devices import AgentProcess, Device, LoadedModel, Protocol, Visit
-from harness.measuring.passes import PassRecord, find_or_make
+from harness.measuring.passes import OWN_PROCESS, PassRecord, find_or_make
+from harness.measuring.process import untimed_runs, visit_samples
 from harness.measuring.results import Rounds, Subject
 from harness.measuring.statistics import percentile
 from harness.measuring.store import Store
@@ -73,13 +74,15 @@ def measure_sustained(
 def _measured(
     device: Device, subject: Subject, protocol: Protocol, progress: Callable[[float, float], None]
 ) -> dict[str, Any]:
+    if device.engine in OWN_PROCESS:
+        return {"reason": f"{device.engine} is started anew for every visit, and the device cools down in between"}
     with device.agent() as agent:
         if agent.read_telemetry().reading.hottest_c is None:
             return {"reason": "the temperature of the device cannot be read"}
         model = device.load(agent, subject.file, subject.precision)
         temperatures, seconds_per_run = _heat_up(agent, model, protocol, progress)
-        runs = max(protocol.least_samples, min(protocol.most_samples, int(protocol.visit_ms / 1e3 / seconds_per_run)))
-        visit = Visit(model.handle, 0, runs)
+        untimed = untimed_runs(seconds_per_run, protocol, _MOST_RUNS)
+        visit = Visit(model.handle, untimed, visit_samples(seconds_per_run, protocol, 0))
         rounds = [agent.run_round([visit]).samples[0] for _ in range(protocol.rounds)]
     samples = [sample for round_ns in rounds for sample in round_ns]
     if min(samples) <= 0:
