@@ -90,7 +90,7 @@ def count(readings: MemoryReadings, *, on_gpu: bool, shared: bool) -> dict[str, 
             return {"reason": "the memory in use on the device cannot be read"}
         rise = machine.peak - machine.baseline
         if rise <= 0:
-            return {"reason": "other programs gave back memory while the network was loaded"}
+            return {"reason": "memory in use on the machine did not rise: other programs may have given some back"}
         return {"peak_mb": rise / _MB, "method": "memory in use on the machine, shared by processor and GPU"}
     if process is None:
         return {"reason": "the memory of a process cannot be read on the device"}
