@@ -11,7 +11,7 @@ import pytest
 from devices import Device, DeviceProfile, Protocol, connect
 from harness.measuring import Measurement, Store, Subject, explore, finalists, protocol
 from harness.measuring.conditions import conditions_of
-from harness.measuring.process import _clock_mhz
+from harness.measuring.process import _clock_mhz, measure_process
 from harness.measuring.throttling import cool_down, throttled
 from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
@@ -186,11 +186,10 @@ def test_cooling_down_does_not_use_up_the_time_for_measuring(
     explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deadlines: list[float] = []
-    original = protocol.measure_process
 
     def spy(device: Device, subjects: Any, anchor: Any, plan: Any, tick: Any) -> Any:
         deadlines.append(plan.deadline)
-        return original(device, subjects, anchor, plan, tick)
+        return measure_process(device, subjects, anchor, plan, tick)
 
     monkeypatch.setattr(protocol, "measure_process", spy)
     monkeypatch.setattr(protocol, "cool_down", lambda *_: 1000.0)
