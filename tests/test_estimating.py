@@ -54,7 +54,7 @@ def estimated(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("estimated")
     limits = ("--latency-ms", "0.04,1000")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.pipeline.connect", no_device)
+        patch.setattr("harness.run.connect", no_device)
         place = ("--run", folder / "run", "--store", folder / "store.sqlite")
         done = runner(*place, "--device", f"{JETSON},{PI}", "--estimate", "--json", *TINY_ADAPTATION, *limits)
     assert done.code == 0, done.err
@@ -190,9 +190,10 @@ class TestStages:
         assert {row.cost_source for row in selected(run)} == {"measured"}
 
     def test_there_is_nothing_to_profile(self, runner: Runner, copied: Path) -> None:
-        done = runner("profile", "--run", copied)
-        assert done.code == 0
-        assert "nothing to profile" in done.err
+        before = (copied / "tradeoff.csv").read_bytes()
+        assert runner("profile", "--run", copied).code == 0
+        assert (copied / "tradeoff.csv").read_bytes() == before
+        assert json.loads((copied / "run.json").read_text())["cost_models"] == {}
 
 
 class TestRefusals:

@@ -39,7 +39,7 @@ class SshTransport:
         self._host = host
         self._timeouts = timeouts
         self._lock_wait_s = lock_wait_s
-        self._command = SshCommand(host, config, timeouts.connect_s)
+        self._command = SshCommand(host, config, timeouts)
         self._session: BoardSession | None = None
         self._brought: set[str] = set()
 

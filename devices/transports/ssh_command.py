@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from devices.profile import TimeOuts
+
+BROKEN = 255  # how ssh ends where the connection does, and not the command
 #: What holds whatever the user's configuration says; everything else is left to it.
 _OPTIONS = {
     "BatchMode": "yes",
     "StrictHostKeyChecking": "yes",
-    "ServerAliveInterval": "5",
     "ServerAliveCountMax": "3",
     "LogLevel": "ERROR",
     "ClearAllForwardings": "yes",
@@ -30,6 +32,7 @@ _NO_CONNECTION_OF_ITS_OWN = "ProxyCommand=false"
 #: command killed by a signal ends with 128 + its number instead of ssh's 255 for everything.
 _SAY_WHEN_IT_BEGINS = 'echo "$1 $$"; shift; "$@"; exit $?'
 _SOCKET_PATH = 104 - 18  # bytes of a socket's path on the tightest system, less what ssh adds while it makes one
+_LOST_SOONER = 12  # ssh asks for a sign of life so much more often than the board ends without one; three may be missed
 _END_S = 10.0
 _NOISE = 2**20  # bytes of start-up noise read before giving up
 
@@ -41,10 +44,11 @@ class NotBegun(Exception):
 class SshCommand:
     """Builds the command lines; `open` makes the private folder of the control socket, `close` removes it."""
 
-    def __init__(self, host: str, config: Path | None, connect_s: float) -> None:
+    def __init__(self, host: str, config: Path | None, timeouts: TimeOuts) -> None:
         self._host = host
         self._config = config
-        self._connect_s = connect_s
+        self._connect_s = _whole_seconds(timeouts.connect_s)
+        self._alive_s = _whole_seconds(timeouts.line_s / _LOST_SOONER)
         self._folder: Path | None = None
 
     def open(self) -> None:
@@ -62,7 +66,8 @@ class SshCommand:
 
     def master(self, mark: str, command: Sequence[str]) -> list[str]:
         """Return the line that connects and runs `command`, and that carries the others while it lives."""
-        return self._line(["ControlMaster=yes", f"ConnectTimeout={max(1, round(self._connect_s))}"], mark, command)
+        times = [f"ConnectTimeout={self._connect_s}", f"ServerAliveInterval={self._alive_s}"]
+        return self._line(["ControlMaster=yes", *times], mark, command)
 
     def client(self, mark: str, command: Sequence[str]) -> list[str]:
         """Return the line that runs `command` over the connection of the master."""
@@ -86,6 +91,10 @@ class SshCommand:
         flags = [word for option in options for word in ("-o", option)]
         remote = shlex.join(["exec", "/bin/sh", "-c", _SAY_WHEN_IT_BEGINS, "sh", mark, *command])
         return ["ssh", *self._configuration(), *flags, "--", self._host, remote]
+
+
+def _whole_seconds(seconds: float) -> int:
+    return max(1, round(seconds))
 
 
 def environment() -> dict[str, str]:

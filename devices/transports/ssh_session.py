@@ -128,7 +128,11 @@ class BoardSession:
                 self._line.send_bytes(zipapp, timeouts.start_s)
             work = self._hear(timeouts.start_s + lock_wait_s).get("work")
         except wire.Closed:
-            raise ssh_errors.command_error(self._host, self._exit_status(), self._stderr()) from None
+            status = self._exit_status()
+            if status == ssh_command.BROKEN:
+                login = self._command.by_hand()
+                raise ssh_errors.connection_error(self._host, login, self._stderr(), "broke off") from None
+            raise ssh_errors.command_error(self._host, status, self._stderr()) from None
         except wire.WireError as error:
             raise DeviceError(f"the session on {self._host} cannot be understood: {error}") from None
         if not isinstance(work, str) or not work.startswith("/"):
@@ -154,8 +158,8 @@ class BoardSession:
             try:
                 self._line.send({"op": operation, **fields}, _ANSWER_S, blob)
                 return self._hear(_ANSWER_S)
-            except wire.WireError as error:
-                raise ConnectionLost(self._lose(error)) from None
+            except wire.WireError:
+                raise ConnectionLost(self._lose()) from None
 
     def _beat(self, every_s: float) -> None:
         """Give signs of life, and notice a session that is gone: without its lock, nothing more may be measured."""
@@ -165,11 +169,13 @@ class BoardSession:
             except DeviceError:
                 return
 
-    def _lose(self, error: wire.WireError) -> str:
+    def _lose(self) -> str:
         """Give the connection up, so that nothing waits on it any more; return what is known of the reason."""
         ssh_command.stop(self._process)
         words = self._stderr(self._begun_at).strip().splitlines()
-        self._lost = f"the connection to {self._host} was lost ({words[-1].strip() if words else error})"
+        self._lost = (
+            f"the connection to {self._host} was lost ({words[-1].strip() if words else 'it no longer answers'})"
+        )
         return self._lost
 
     def _end(self) -> None:

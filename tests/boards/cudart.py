@@ -23,6 +23,8 @@ struct event { int recorded; struct timespec at; };
 struct operation { void *to; const void *from; size_t size; struct event *event; };
 struct stream { int pending; struct operation operations[OPERATIONS]; };
 
+static int held = 0; /* of memory, streams and events */
+
 static int absent(void) { return getenv("FAKE_CUDA_NO_DEVICE") != NULL; }
 
 static int within(const void *start, size_t size, int device) {
@@ -42,6 +44,7 @@ static int allocate(void **out, size_t size, int device) {
             blocks[i].device = device;
             memset(blocks[i].start, 0xff, size); /* not a number, until it is written */
             *out = blocks[i].start;
+            held++;
             return SUCCESS;
         }
     return OUT_OF_MEMORY;
@@ -52,6 +55,7 @@ static int release(void *start, int device) {
         if (start && blocks[i].start == start && blocks[i].device == device) {
             free(start);
             blocks[i].start = NULL;
+            held--;
             return SUCCESS;
         }
     return INVALID_VALUE;
@@ -87,6 +91,7 @@ int cudaFreeHost(void *start) { return release(start, 0); }
 
 int cudaStreamCreate(struct stream **out) {
     *out = calloc(1, sizeof(struct stream));
+    held++;
     return SUCCESS;
 }
 int fakeReach(struct stream *stream) {
@@ -104,7 +109,7 @@ int fakeReach(struct stream *stream) {
 }
 int fakeIsDevice(const void *start, size_t size) { return within(start, size, 1); }
 int cudaStreamSynchronize(struct stream *stream) { return fakeReach(stream); }
-int cudaStreamDestroy(struct stream *stream) { free(stream); return SUCCESS; }
+int cudaStreamDestroy(struct stream *stream) { free(stream); held--; return SUCCESS; }
 
 static int enqueue(struct stream *stream, struct operation operation) {
     if (!stream) return INVALID_HANDLE;
@@ -120,6 +125,7 @@ int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, struct st
 }
 int cudaEventCreate(struct event **out) {
     *out = calloc(1, sizeof(struct event));
+    held++;
     return SUCCESS;
 }
 int cudaEventRecord(struct event *event, struct stream *stream) {
@@ -135,7 +141,8 @@ int cudaEventElapsedTime(float *out, struct event *start, struct event *end) {
     if (getenv("FAKE_CUDA_STOPPED_CLOCK")) *out = 0;
     return SUCCESS;
 }
-int cudaEventDestroy(struct event *event) { free(event); return SUCCESS; }
+int cudaEventDestroy(struct event *event) { free(event); held--; return SUCCESS; }
+int fakeHeld(void) { return held; }
 """
 
 

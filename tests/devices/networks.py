@@ -26,6 +26,35 @@ def write_network(path: Path, channels: int = 4, *, batch: int = 1, scale: float
     return path
 
 
+def write_quantised_network(path: Path, channels: int = 4) -> Path:
+    """Write the convolution of `write_network` with its input and its weights in eight bits."""
+    write_network(path, channels)
+    model = onnx.load(path)
+    graph = model.graph
+    weight = numpy_helper.to_array(graph.initializer[0])
+    scale = np.float32(np.abs(weight).max() / 127)
+    constants = {
+        "scale": np.float32(0.05),
+        "weight_scale": scale,
+        "zero": np.int8(0),
+        "weight": np.round(weight / scale).astype(np.int8),
+    }
+    del graph.initializer[:]
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["image_8"]),
+        helper.make_node("DequantizeLinear", ["image_8", "scale", "zero"], ["image_32"]),
+        helper.make_node("DequantizeLinear", ["weight", "weight_scale", "zero"], ["weight_32"]),
+        helper.make_node("Conv", ["image_32", "weight_32"], ["features"]),
+        *graph.node[1:],
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
 def write_heavy(path: Path, megabytes: int) -> Path:
     """Write a network whose weights take so many megabytes; input [1, 1, 8, 8]."""
     width = megabytes * 10**6 // 4 // 64

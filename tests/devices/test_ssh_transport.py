@@ -14,7 +14,17 @@ import numpy as np
 import psutil
 import pytest
 
-from devices import AgentLost, ConnectionLost, Device, DeviceBusy, DeviceError, Visit, connect, load_profile
+from devices import (
+    AgentLost,
+    ConnectionLost,
+    Device,
+    DeviceBusy,
+    DeviceError,
+    DeviceUnreachable,
+    Visit,
+    connect,
+    load_profile,
+)
 from devices.transports.ssh import SshTransport
 from tests.devices.networks import SHAPE, write_network
 from tests.sources import ROOT
@@ -262,6 +272,20 @@ class TestTwoRunsAtOnce:
         run.kill()
         run.communicate()
 
+    def test_a_line_cut_while_waiting_is_told_and_leaves_the_first_alone(self, board: Board, large: Path) -> None:
+        with connect(board.profile()) as first:
+            (connection,) = board.connections()
+
+            def cut_second() -> None:
+                for process in board.connections():
+                    if process != connection:
+                        process.kill()
+
+            later(cut_second, 1.0)
+            with pytest.raises(DeviceUnreachable, match="board closed the connection"):
+                connect(board.profile(), lock_wait_s=60).__enter__()
+            assert first.describe().engine == "onnxruntime"
+
 
 class TestTheBoardIsClean:
     def test_after_a_connection_that_was_closed(self, board: Board, network: Path) -> None:
@@ -306,6 +330,28 @@ class TestTheBoardIsClean:
             with pytest.raises(ConnectionLost):
                 agent.run_round([Visit(model.handle, 0, MANY)])
             wait_until(board.is_clean)
+
+    def test_after_a_line_that_both_ends_take_for_open_and_the_next_run_waits_for_it(
+        self, board: Board, large: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "line.py").write_text(SLOW_LINE)
+        relayed = f"{tmp_path}/line.py {board.port} 0"
+        board.write_config(more=f"ProxyCommand {sys.executable} {relayed}\n")
+        with connect(board.profile(line_s=4.0), lock_wait_s=0) as device:
+            (relay,) = [p for p in psutil.Process().children(recursive=True) if relayed in " ".join(p.cmdline())]
+            try:
+                with device.agent() as agent:
+                    model = device.load(agent, large)
+                    later(relay.suspend)
+                    with pytest.raises(ConnectionLost, match="no longer answers"):
+                        agent.run_round([Visit(model.handle, 0, MANY)])
+                    assert board.agents() != []
+                device.reconnect()
+                assert len(board.work_folders()) == 1
+                assert device.infer(large, np.zeros(SHAPE, np.float32)).shape == (1, 16384, 1, 1)
+            finally:
+                relay.kill()
+        wait_until(board.is_clean)
 
     def test_after_its_session_was_told_to_end(self, board: Board, network: Path) -> None:
         with connect(board.profile()) as device, device.agent() as agent:

@@ -189,7 +189,7 @@ def _session(path: str, options: Any, provider: str, provider_options: dict[str,
     try:
         session = ort.InferenceSession(path, options, providers=[(provider, provider_options)])
     except Exception as error:  # the runtime has no common base class for its errors
-        raise EngineError(_first_line(error)) from error
+        raise EngineError("%s could not take the network: %s" % (provider, _first_line(error))) from error
     session.disable_fallback()
     if session.get_providers()[0] != provider:
         raise EngineError(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-import onnxruntime as ort
+
+if TYPE_CHECKING:  # onnx and onnxruntime are slow to import, and not everything needs them
+    import onnx
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _MAGIC = b"fake plan"
 _FAULT = Path(__file__).parent.parent / "fault"
@@ -47,6 +51,8 @@ def fault() -> str:
 
 def parse(content: bytes, version: tuple[int, ...]) -> onnx.ModelProto:
     """Return the network; raises `BuildError` where this version's parser would refuse it."""
+    import onnx
+
     try:
         model = onnx.load_from_string(content)
         onnx.checker.check_model(model)
@@ -92,6 +98,8 @@ class Plan:
 
     def __init__(self, content: bytes, version: str) -> None:
         """Raises `PlanError` where the plan is damaged or another version's."""
+        import onnxruntime as ort
+
         if not content.startswith(_MAGIC):
             raise PlanError(
                 "1: [runtime.cpp::parsePlan::314] Error Code 1: Serialization "

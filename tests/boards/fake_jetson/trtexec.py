@@ -64,11 +64,11 @@ class Tool:
         for name in self._options:
             if name not in known:
                 self._fail(f"Unknown option: --{name} {self._options[name]}")
-        plan = self._load() if "loadEngine" in self._options else self._build()
+        content = self._load() if "loadEngine" in self._options else self._build()
         if "buildOnly" in self._options or "skipInference" in self._options:
             print("[I] Skipped inference phase since --skipInference is added.")
         else:
-            self._infer(plan)
+            self._infer(self._plan(content))
         print(f"&&&& PASSED {self._title()} # {' '.join(sys.argv)}")
 
     def _option(self, argument: str) -> tuple[str, str]:
@@ -87,13 +87,19 @@ class Tool:
         print(f"&&&& FAILED {self._title()} # {' '.join(sys.argv)}", file=sys.stderr)
         sys.exit(1)
 
-    def _load(self) -> Plan:
+    def _load(self) -> bytes:
         try:
-            return Plan(Path(self._options["loadEngine"]).read_bytes(), self._version)
-        except (OSError, PlanError) as error:
+            return Path(self._options["loadEngine"]).read_bytes()
+        except OSError as error:
             self._fail(f"Error opening engine file: {error}")
 
-    def _build(self) -> Plan:
+    def _plan(self, content: bytes) -> Plan:
+        try:
+            return Plan(content, self._version)
+        except PlanError as error:
+            self._fail(str(error))
+
+    def _build(self) -> bytes:
         cache = Path(self._options["timingCacheFile"]) if "timingCacheFile" in self._options else None
         timings = TimingCache(cache.read_bytes() if cache and cache.exists() else b"", self._version)
         recipe = {
@@ -115,7 +121,7 @@ class Tool:
             cache.write_bytes(timings.serialize())
         if "saveEngine" in self._options:
             Path(self._options["saveEngine"]).write_bytes(content)
-        return Plan(content, self._version)
+        return content
 
     def _workspace(self) -> int:
         pool, _, size = self._options.get("memPoolSize", "workspace:0").partition(":")
