@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from devices import Device, DeviceProfile, Protocol, connect
-from harness.measuring import Measurement, Store, Subject, explore, finalists
+from harness.measuring import Measurement, Store, Subject, explore, finalists, protocol
 from harness.measuring.conditions import conditions_of
-from harness.measuring.process import _clock_mhz
+from harness.measuring.process import _clock_mhz, measure_process
 from harness.measuring.throttling import cool_down, throttled
 from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
@@ -91,11 +91,11 @@ def explored(
 ) -> Callable[..., tuple[Measurement, list[str]]]:
     """Measure one network while `meanwhile` happens to the board; return what came of it, and what was told."""
 
-    def run(meanwhile: str, protocol: Protocol = QUICK, **profile_changes: Any) -> tuple[Measurement, list[str]]:
+    def run(meanwhile: str, rules: Protocol = QUICK, **profile_changes: Any) -> tuple[Measurement, list[str]]:
         notices: list[str] = []
         fault = f"ROOT = {str(board.root)!r}\n{meanwhile}\n{AFTER_VISITS}"
         with faulty_device(profile.override(**profile_changes), tmp_path / "state", fault) as device:
-            found = explore(device, [], anchor, store=store, protocol=protocol, notice=notices.append)
+            found = explore(device, [], anchor, store=store, protocol=rules, notice=notices.append)
         return found[anchor.name], notices
 
     return run
@@ -183,12 +183,19 @@ def test_retries_are_counted_over_all_processes_of_a_call(
 
 
 def test_cooling_down_does_not_use_up_the_time_for_measuring(
-    explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard
+    explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = QUICK.model_copy(update={"cool_down_s": 1.5, "throttle_retries": 1, "time_limit_s": 1.5})
-    found, notices = explored(clocks("timed_round"), waiting)
-    assert (found.verdict, len(notices)) == ("throttled", 1)
-    assert "time ran out" not in found.reason
+    deadlines: list[float] = []
+
+    def spy(device: Device, subjects: Any, anchor: Any, plan: Any, tick: Any) -> Any:
+        deadlines.append(plan.deadline)
+        return measure_process(device, subjects, anchor, plan, tick)
+
+    monkeypatch.setattr(protocol, "measure_process", spy)
+    monkeypatch.setattr(protocol, "cool_down", lambda *_: 1000.0)
+    explored(clocks("timed_round"), QUICK.model_copy(update={"throttle_retries": 1}))
+    first, second = deadlines
+    assert second - first == pytest.approx(1000)
 
 
 class TestCoolingDown:
