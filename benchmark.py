@@ -81,6 +81,14 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="Threads of the engine (default: the profile's).", rich_help_panel=LIMITS),
 ]
+Estimate = Annotated[
+    bool,
+    typer.Option(
+        "--estimate",
+        help="Plan without the devices: costs from the published figures in their profiles, not measured.",
+        rich_help_panel=LIMITS,
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
 Method = Annotated[
     str,
@@ -156,6 +164,7 @@ def pipeline(
     latency_ms: LatencyMs = None,
     threads: Threads = None,
     batch_size: BatchSize = 1,
+    estimate: Estimate = False,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,
@@ -197,6 +206,10 @@ def stage(
     host: Host = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
+    estimate: Annotated[
+        bool | None,
+        typer.Option("--estimate/--measure", help="Plan without the devices, or not (default: as the run was asked)."),
+    ] = None,
     store: StoreOption = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -204,6 +217,49 @@ def stage(
 ) -> None:
     """One stage, on what the stages before it left in the run folder."""
     _run(context, [str(context.info_name)])
+
+
+@app.command("devices")
+def devices_command(
+    context: typer.Context,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Only these: names or .toml files, comma-separated.")
+    ] = None,
+    host: Host = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """The device profiles, which of them answer, what was found on them, and how to get what is missing.
+
+    Your own profiles lie in slimda-edge/profiles of your configuration folder (~/.config on Linux).
+    """
+    from harness.main import execute_devices
+
+    raise typer.Exit(execute_devices(context.params))
+
+
+@app.command()
+def selfcheck(
+    context: typer.Context,
+    device: Devices = "cpu",
+    host: Host = None,
+    threads: Threads = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer pairs, nothing held against published figures.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Can the device give honest numbers now? Null test, noise, guards, and published figures where there are any.
+
+    Exit code 5 where it cannot, saying why.
+    """
+    from harness.main import execute_selfcheck
+
+    raise typer.Exit(execute_selfcheck(context.params))
 
 
 @app.command()

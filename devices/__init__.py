@@ -1,23 +1,38 @@
 """How a measurement reaches a device: profiles, transports, and the agent that runs there."""
 
 from devices.device import Device, connect
-from devices.errors import AgentLost, DeviceBusy, DeviceError, EngineFailed, ProfileError, RuntimeMissing
+from devices.errors import (
+    AgentLost,
+    ConnectionLost,
+    DeviceBusy,
+    DeviceError,
+    DeviceUnreachable,
+    EngineFailed,
+    ProfileError,
+    RuntimeMissing,
+)
 from devices.fingerprint import Fingerprint
+from devices.hardware import Hardware
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+from devices.telemetry import Reading
 
 __all__ = [
     "AgentLost",
     "AgentProcess",
+    "ConnectionLost",
     "Device",
     "DeviceBusy",
     "DeviceError",
     "DeviceProfile",
+    "DeviceUnreachable",
     "EngineFailed",
     "Fingerprint",
+    "Hardware",
     "LoadedModel",
     "ProfileError",
     "Protocol",
+    "Reading",
     "RuntimeMissing",
     "Visit",
     "connect",

@@ -5,7 +5,15 @@ import zipfile
 from pathlib import Path
 
 _SOURCES = Path(__file__).parent / "agent"
-_MAIN = "from agent.server import main\n\nmain()\n"
+_MAIN = """import sys
+
+if sys.argv[1:2] == ["session"]:
+    del sys.argv[1]
+    from agent.session import main
+else:
+    from agent.server import main
+main()
+"""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -1,15 +1,19 @@
 """A connected device."""
 
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError, RuntimeMissing
-from devices.fingerprint import Fingerprint
-from devices.process import AgentProcess, Description, EngineDescription, Images, LoadedModel
+from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
+from devices.fingerprint import CPU_ENGINES, Fingerprint
+from devices.process import AgentProcess, Description, EngineDescription, HostDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
+from devices.transports.ssh import SshTransport
+
+_RETRY_S = 2.0
 
 
 class Device:
@@ -31,6 +35,22 @@ class Device:
     ) -> None:
         self._transport.close()
 
+    def reconnect(self) -> None:
+        """Connect again after `ConnectionLost`, waiting for a board that is starting; what it is, is asked anew.
+
+        Raises `DeviceError` where it is not back within the profile's `reconnect_s`.
+        """
+        self._transport.close()
+        self._description = None
+        deadline = time.monotonic() + self.profile.timeouts.reconnect_s
+        while True:
+            try:
+                return self._transport.open()
+            except DeviceUnreachable:
+                if self._interrupted or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)
+
     @property
     def engine(self) -> str:
         """The engine that measurements on this device use: the first of the profile's that it has."""
@@ -47,6 +67,10 @@ class Device:
         """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
         return _fingerprint(self.profile, self.description())
 
+    def describe_engine(self) -> EngineDescription:
+        """Return what that engine is; raises `DeviceError` where the device has none of its engines."""
+        return _first_present(self.profile, self.description())
+
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
         return self._transport.put(path)
@@ -61,7 +85,7 @@ class Device:
         except DeviceError:
             errors.close()
             raise
-        agent = AgentProcess(process, errors, self.profile.timeouts)
+        agent = AgentProcess(process, errors, self.profile.timeouts, self._transport.fault)
         self._agents = {other for other in self._agents if other.running} | {agent}
         return agent
 
@@ -71,9 +95,18 @@ class Device:
         for agent in tuple(self._agents):
             agent.kill()
 
-    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32") -> LoadedModel:
-        """Bring the network in `path` to the device and load it in `agent`, as the profile says."""
-        return agent.load(self.put(path), engine=self.engine, threads=self.profile.threads, precision=precision)
+    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32", build: int = 0) -> LoadedModel:
+        """Bring the network in `path` to the device and load it in `agent`, as the profile says.
+
+        `build` tells several builds of one network apart, where the engine compiles networks.
+        """
+        return agent.load(
+            self.put(path),
+            engine=self.engine,
+            threads=self.profile.threads,
+            precision=precision,
+            build=build,
+        )
 
     def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""
@@ -84,10 +117,18 @@ class Device:
 def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
     """Return the device of `profile`, to be entered as a context manager.
 
-    `state` is the folder for locks and work folders (default: the user's cache directory); `lock_wait_s` is how long to
-    wait for another run to end before `DeviceBusy` is raised.
+    `state` is the folder for this machine's lock and work folders (default: the user's cache directory); `lock_wait_s`
+    is how long to wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` where a host is
+    needed and none is named.
     """
-    return Device(profile, LocalTransport(state, lock_wait_s))
+    if profile.is_local:
+        return Device(profile, LocalTransport(state, lock_wait_s))
+    if profile.host is None:
+        raise DeviceError(
+            f"the device {profile.name} is reached over SSH and has no host: name one with --host USER@HOST, "
+            'or in the profile as host = "USER@HOST"'
+        )
+    return Device(profile, SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s))
 
 
 def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
@@ -97,21 +138,32 @@ def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
         raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
     return Fingerprint(
         device=profile.name,
-        board=host.model or f"{host.cpu}, {host.logical_cores} logical cores",
+        board=host.model or _nameless(host, engine),
         cpu=host.cpu,
         machine=host.machine,
-        os_release=f"{host.system}, kernel {host.kernel}",
+        os_release=f"{host.system}, kernel {host.kernel}" + (f", L4T {host.l4t}" if host.l4t else ""),
         python=host.python,
         engine=engine.engine,
         engine_version=engine.version,
         engine_options=engine.options,
-        power_mode="",
+        power_mode=host.power_mode or "",
         threads=profile.threads,
         governor=host.governor,
         physical_cores=host.physical_cores,
         logical_cores=host.logical_cores,
         boot_id=host.boot_id,
+        gpu=host.gpu,
+        gpu_driver=host.gpu_driver,
+        memory_mb=host.memory_total / 1e6 if host.memory_total else None,
     )
+
+
+def _nameless(host: HostDescription, engine: EngineDescription) -> str:
+    """Return what a machine is known by that has no name of its own."""
+    parts = [f"{host.cpu}, {host.logical_cores} logical cores"]
+    if host.gpu and engine.engine not in CPU_ENGINES:
+        parts.append(host.gpu)
+    return ", ".join(parts)
 
 
 def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:

@@ -9,6 +9,10 @@ class DeviceError(Exception):
     """A device cannot be reached, or cannot do what is asked of it."""
 
 
+class DeviceUnreachable(DeviceError):
+    """No connection can be made: what a board that is being restarted looks like."""
+
+
 class DeviceBusy(DeviceError):
     """Another run is measuring on the device."""
 
@@ -21,5 +25,14 @@ class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
 
 
+class ConnectionLost(AgentLost):
+    """The line to the device broke, and with it whatever ran there; `Device.reconnect` may mend it."""
+
+
 class EngineFailed(DeviceError):
     """The agent is well, but the engine could not load or run the network."""
+
+    def __init__(self, message: str, handle: int | None = None) -> None:
+        """Say what is wrong with the network of `handle`, where it was loaded."""
+        super().__init__(message)
+        self.handle = handle

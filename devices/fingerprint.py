@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+CPU_ENGINES = ("onnxruntime",)
+
 
 class Fingerprint(BaseModel):
     """The device, its system and its runtime, as the agent found them; None where it could not know."""
@@ -11,19 +13,29 @@ class Fingerprint(BaseModel):
     device: str
     """Name of the profile."""
     board: str
-    """Model of the board; a machine without one is known by its processor and number of logical cores."""
+    """Model of the board; a machine without one is known by its processor and number of logical cores, and by its GPU
+    where the engine runs on that."""
     cpu: str
     machine: str
     os_release: str
-    """Distribution and kernel."""
+    """Distribution and kernel, and the release of Jetson Linux where it is one."""
     python: str
     engine: str
     engine_version: str
     engine_options: str
     power_mode: str
-    """Empty where the device has none."""
+    """By name; empty where the device has none or does not tell it."""
     threads: int
     governor: str | None
     physical_cores: int | None
     logical_cores: int
     boot_id: str | None
+    gpu: str | None = None
+    gpu_driver: str | None = None
+    memory_mb: float | None = None
+    """Memory of the machine, in megabytes of a million bytes."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the engine computes on a GPU."""
+        return self.engine not in CPU_ENGINES

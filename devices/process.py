@@ -2,36 +2,54 @@
 
 import math
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from devices.agent import wire
-from devices.errors import AgentLost, DeviceError, EngineFailed
+from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
 from devices.profile import TimeOuts
+from devices.telemetry import EnergyReadings, MemoryReadings, Reading
 
 Images = npt.NDArray[np.float32]
 _Reply = TypeVar("_Reply", bound=BaseModel)
+_LIMIT_SHARE = 0.9  # of a time-out that the agent may use up, so that it can still say what went wrong
 _LAST_WORDS = 2000  # bytes of the agent's standard error that an error message quotes
 
 
 class HostDescription(BaseModel):
-    """The machine; see `devices.agent.host.describe`."""
+    """The machine; see `devices.agent.host.describe` and `devices.agent.telemetry`."""
 
     model: str | None
     cpu: str
     machine: str
     system: str
+    l4t: str | None
+    """The release of Jetson Linux."""
     kernel: str
     python: str
     physical_cores: int | None
     logical_cores: int
     governor: str | None
     boot_id: str | None
+    power_mode: str | None
+    gpu: str | None
+    gpu_driver: str | None
+    memory_total: int | None
+    """In bytes."""
+    temperatures_c: dict[str, float]
+    """By thermal zone, at the time of asking."""
+    cpu_limits_mhz: tuple[float, float] | None
+    """Between what the governor may choose."""
+    gpu_limits_mhz: tuple[float, float] | None
+    throttled_before: tuple[str, ...]
+    """Why the firmware has throttled since the machine was started."""
+    missing: dict[str, str]
+    """Why something is unknown, by what it is."""
 
 
 class EngineDescription(BaseModel):
@@ -42,6 +60,10 @@ class EngineDescription(BaseModel):
     version: str = ""
     options: str = ""
     precisions: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
+    """Why it does not run other precisions, by precision."""
+    builds: bool = False
+    """Whether it compiles networks on the device, so that two builds of one may differ."""
 
 
 class Description(BaseModel):
@@ -61,15 +83,30 @@ class LoadedModel(BaseModel):
     output_shape: tuple[int, ...]
     finite: bool
     """Whether every output of the first inference was a finite number."""
+    visit_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Seconds that a visit to it may take beyond its runs."""
 
 
 class State(BaseModel):
-    """The machine's momentary state; see `devices.agent.host.state`."""
+    """Clocks that tell how busy the machine is; see `devices.agent.host.state`."""
 
     wall_s: float
     busy_s: float | None
     own_s: float
-    clock_mhz: float | None
+
+    def others_load(self, later: "State", cores: int) -> float | None:
+        """Return the share of all cores that other processes used until a later state; None where it is unknown."""
+        if self.busy_s is None or later.busy_s is None or later.wall_s <= self.wall_s:
+            return None
+        others = (later.busy_s - self.busy_s) - (later.own_s - self.own_s)
+        return max(0.0, others / (later.wall_s - self.wall_s) / cores)
+
+
+class Momentary(BaseModel):
+    """What `telemetry` answers."""
+
+    reading: Reading
+    state: State
 
 
 class RoundSamples(BaseModel):
@@ -80,6 +117,8 @@ class RoundSamples(BaseModel):
     """The same runs by the device's own events; empty for networks whose engine has none."""
     before: State
     after: State
+    readings: tuple[Reading, ...]
+    """What the sensors said between visits; none where the last reading was not yet a period old."""
 
 
 class _Output(BaseModel):
@@ -97,15 +136,20 @@ class Visit(NamedTuple):
 class AgentProcess:
     """A fresh agent; a context manager that never leaves it behind."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", errors: IO[bytes], timeouts: TimeOuts, line_fault: Callable[[], str]
+    ) -> None:
+        """Speak with `process`; `line_fault` returns why the line to its machine is lost, or nothing."""
         if process.stdin is None or process.stdout is None:
             raise ValueError("the agent must be started with pipes")
         self._process = process
         self._errors = errors
         self._timeouts = timeouts
+        self._line_fault = line_fault
         self._line = wire.Line(process.stdout.fileno(), process.stdin.fileno())
         self._requests = 0
         self._begun = False
+        self._visit_s: dict[int, float] = {}
 
     @property
     def pid(self) -> int:
@@ -146,20 +190,36 @@ class AgentProcess:
         """Return what the machine is, and what each of `engines` is there."""
         return _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
 
-    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32") -> LoadedModel:
-        """Load the network that `put` named `file`, and run it once."""
-        reply, _ = self._request(
-            "load", self._timeouts.load_s, file=file, engine=engine, threads=threads, precision=precision
-        )
-        return _parse(LoadedModel, reply)
+    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32", build: int = 0) -> LoadedModel:
+        """Load the network that `put` named `file`, and run it once.
 
-    def run_round(self, visits: Sequence[Visit], *, expected_s: float = 0.0) -> RoundSamples:
+        An engine that compiles networks does so once per number `build`, and then keeps what it made.
+        """
+        reply, _ = self._request(
+            "load",
+            self._timeouts.load_s,
+            file=file,
+            engine=engine,
+            threads=threads,
+            precision=precision,
+            build=build,
+            limit_s=_LIMIT_SHARE * self._timeouts.load_s,
+        )
+        model = _parse(LoadedModel, reply)
+        self._visit_s[model.handle] = model.visit_s
+        return model
+
+    def run_round(
+        self, visits: Sequence[Visit], *, expected_s: float = 0.0, end_with_reading: bool = False
+    ) -> RoundSamples:
         """Execute `visits` in their order, in one request, so that no round trip is inside the timing.
 
-        `expected_s` (how long the round should take) is added tenfold to the time-out.
+        `expected_s` (how long the round should take) is added tenfold to the time-out. Sensors are read between visits
+        when they are due, and after the last one at any rate where `end_with_reading` says so.
         """
         timeout_s = self._timeouts.run_s + 10 * expected_s
-        reply, _ = self._request("round", timeout_s, visits=[list(visit) for visit in visits])
+        timeout_s += sum(self._visit_s.get(visit.handle, 0.0) for visit in visits)
+        reply, _ = self._request("round", timeout_s, visits=[list(visit) for visit in visits], reading=end_with_reading)
         result = _parse(RoundSamples, reply)
         if [len(samples) for samples in result.samples] != [visit.timed for visit in visits]:
             raise DeviceError("the agent answered a round with the wrong number of samples")
@@ -185,12 +245,50 @@ class AgentProcess:
             outputs.append(self._infer_batch(model, piece)[: len(used)])
         return np.concatenate(outputs)
 
+    def read_telemetry(self) -> Momentary:
+        """Return what the sensors say now."""
+        return _parse(Momentary, self._request("telemetry", self._timeouts.run_s)[0])
+
+    def measure_memory(
+        self, file: str, *, blank: str, engine: str, threads: int, precision: str, runs: int
+    ) -> MemoryReadings:
+        """Load the network `file` in this process, which must be fresh, run it, and return what memory that took.
+
+        `blank` is a tiny network that wakes the runtime up before.
+        """
+        timeout_s = 2 * self._timeouts.load_s + runs * self._timeouts.run_s
+        reply, _ = self._request(
+            "memory",
+            timeout_s,
+            file=file,
+            blank=blank,
+            engine=engine,
+            threads=threads,
+            precision=precision,
+            runs=runs,
+        )
+        return _parse(MemoryReadings, reply)
+
+    def measure_energy(self, model: LoadedModel, *, idle_s: float, warm_s: float, steady_s: float) -> EnergyReadings:
+        """Return the power read while nothing runs for `idle_s`, and while the network runs for `steady_s`."""
+        timeout_s = self._timeouts.run_s + 2 * (idle_s + warm_s + steady_s)
+        reply, _ = self._request(
+            "energy",
+            timeout_s,
+            handle=model.handle,
+            idle_s=float(idle_s),
+            warm_s=float(warm_s),
+            steady_s=float(steady_s),
+        )
+        return _parse(EnergyReadings, reply)
+
     def unload(self, model: LoadedModel) -> None:
         """Free the network."""
         self._request("unload", self._timeouts.run_s, handle=model.handle)
 
     def _infer_batch(self, model: LoadedModel, batch: Images) -> Images:
-        reply, blob = self._request("infer", self._timeouts.run_s, batch.tobytes(), handle=model.handle)
+        timeout_s = self._timeouts.run_s + model.visit_s
+        reply, blob = self._request("infer", timeout_s, batch.tobytes(), handle=model.handle)
         shape = _parse(_Output, reply).shape
         if len(blob) != 4 * math.prod(shape) or shape != model.output_shape:
             raise DeviceError(f"the network answered with shape {list(shape)}, not {list(model.output_shape)}")
@@ -215,13 +313,18 @@ class AgentProcess:
         if reply.get("v") != wire.VERSION or reply.get("id") != self._requests:
             raise self._lost("answered out of turn")
         if reply.get("ok") is not True:
-            kind = EngineFailed if reply.get("kind") == "engine" else DeviceError
-            raise kind(str(reply.get("message", "the agent gave no reason")))
+            reason, handle = str(reply.get("message", "the agent gave no reason")), reply.get("handle")
+            if reply.get("kind") == "engine":
+                raise EngineFailed(reason, handle if isinstance(handle, int) else None)
+            raise DeviceError(reason)
         return reply, data
 
     def _lost(self, what: str) -> AgentLost:
         status = self._exit_status()
+        fault = self._line_fault()
         self._kill()
+        if fault:
+            return ConnectionLost(f"{fault}: the agent {what}")
         self._errors.seek(0, 2)
         self._errors.seek(max(0, self._errors.tell() - _LAST_WORDS))
         words = " | ".join(self._errors.read().decode("utf-8", "replace").split("\n")[-6:]).strip(" |")
@@ -232,6 +335,8 @@ class AgentProcess:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return ""
+        if 128 < code < 255:  # how a shell on a board reports a signal; ssh's own failure is 255
+            code = 128 - code
         return f" (signal {-code})" if code < 0 else f" (exit status {code})"
 
     def _kill(self) -> None:

@@ -1,14 +1,16 @@
 """Device profiles: what a device is called, how it is reached, and how it is measured."""
 
+import re
 import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.errors import ProfileError
+from devices.hardware import Hardware, PeakGmacs, Precision
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,13 +18,10 @@ else:
     import tomli as tomllib
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+_HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
-Precision = Literal["fp32", "fp16", "int8"]
-
-#: A name in OpenSSH's configuration, HOST or USER@HOST; nothing that its command line could take for an option.
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]{0,254}$")]
 
 
 class _Strict(BaseModel):
@@ -62,6 +61,24 @@ class Protocol(_Strict):
     """Relative half-width above which a finalist is called noisy."""
     throttled_below: Share = 0.75
     """Share of the clock after warm-up below which a process is called throttled."""
+    throttle_retries: int = Field(default=3, ge=0, le=10)
+    """How often, in one call to explore or to measure finalists, a throttled process is run again."""
+    cool_down_s: float = Field(default=60.0, ge=0, le=3600)
+    """Time, at most, for the device to cool down before that."""
+    memory_runs: int = Field(default=10, ge=1, le=1000)
+    """Inferences of the memory pass."""
+    energy_idle_s: float = Field(default=3.0, ge=0.5, le=600)
+    """Window of the energy pass in which nothing runs."""
+    energy_warmup_s: float = Field(default=1.0, ge=0, le=600)
+    """Running before the steady window of the energy pass."""
+    energy_steady_s: float = Field(default=10.0, ge=0.5, le=600)
+    """Window of the energy pass in which one network runs without pause."""
+    sustained_window_s: float = Field(default=60.0, gt=0, le=3600)
+    """Time under load over which the slope of the temperature is looked at."""
+    sustained_slope_c_per_min: float = Field(default=1.0, gt=0, le=60)
+    """Slope below which, either way, the temperature has settled."""
+    sustained_limit_s: Seconds = 600.0
+    """Time under load, at most, for one network's temperature to settle."""
     block_subjects: int = Field(default=64, ge=1, le=1000)
     """Networks held in memory together, at most."""
     block_mb: float = Field(default=1024.0, gt=0)
@@ -75,6 +92,7 @@ class Protocol(_Strict):
             ("rounds", "most_rounds"),
             ("least_samples", "most_samples"),
             ("processes", "most_processes"),
+            ("sustained_window_s", "sustained_limit_s"),
         ):
             if getattr(self, least) > getattr(self, most):
                 raise ValueError(f"{least} must not be above {most}")
@@ -92,6 +110,12 @@ class TimeOuts(_Strict):
     """For a round or an inference, beyond the time it is expected to take."""
     silence_s: Seconds = 600.0
     """For the agent: without a request for so long, it ends itself."""
+    connect_s: Seconds = 20.0
+    """For a board to accept a connection; and again, for its login to be through."""
+    line_s: Seconds = 60.0
+    """For a board: without a sign of life from the workstation for so long, it gives up what it does for it."""
+    reconnect_s: Seconds = 180.0
+    """For a board whose line was lost, and which may be starting again, to be back."""
 
 
 class DeviceProfile(_Strict):
@@ -100,10 +124,10 @@ class DeviceProfile(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     description: str = ""
     transport: Literal["local", "ssh"]
-    host: Host | None = None
-    """Where `ssh` connects to."""
+    host: str | None = None
+    """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
     ssh_config: Path | None = None
-    """An OpenSSH configuration to use instead of the user's own."""
+    """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
     here_if: Path | None = None
     """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
     engines: tuple[Engine, ...] = Field(min_length=1)
@@ -124,6 +148,15 @@ class DeviceProfile(_Strict):
     """Whether finalists are measured at their steady temperature too."""
     protocol: Protocol = Protocol()
     timeouts: TimeOuts = TimeOuts()
+    hardware: Hardware | None = None
+    """Published figures, for planning without the device."""
+
+    @field_validator("host")
+    @classmethod
+    def _no_option_nor_shell_word(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST.fullmatch(host):
+            raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
+        return host
 
     @property
     def is_local(self) -> bool:
@@ -188,5 +221,10 @@ def _explain(error: ValidationError) -> str:
 
 
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:
-    sections: dict[tuple[int | str, ...], type[BaseModel]] = {("protocol",): Protocol, ("timeouts",): TimeOuts}
+    sections: dict[tuple[int | str, ...], type[BaseModel]] = {
+        ("protocol",): Protocol,
+        ("timeouts",): TimeOuts,
+        ("hardware",): Hardware,
+        ("hardware", "peak_gmacs"): PeakGmacs,
+    }
     return sections.get(location, DeviceProfile)

@@ -11,7 +11,7 @@ from devices import Device
 from harness.bank import Architecture, ModelBank, Statistics
 from harness.data import Domains
 from harness.export import Template, topology_key, verify, write_subnet
-from harness.measuring import Subject
+from harness.measuring import Subject, with_one_reconnection
 from harness.space import arch_id
 
 #: Images on which an engine's answers are compared with the bank's.
@@ -52,8 +52,8 @@ class Deployment:
         images = domains.target[:CHECK_IMAGES]
         statistics = self.bank.reestimate(domains.calibration, arch)
         expected = self.bank.logits(images, arch, statistics).argmax(dim=1).numpy()
-        found = device.infer(subject.file, images.numpy()).argmax(axis=1)
-        return float((found == expected).mean())
+        found = with_one_reconnection(device, lambda: device.infer(subject.file, images.numpy()))
+        return float((found.argmax(axis=1) == expected).mean())
 
     def _write(
         self,

@@ -20,12 +20,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pydantic import ValidationError
 
-from devices import DeviceError, DeviceProfile, ProfileError, load_profile
+from devices import DeviceError, DeviceProfile, ProfileError, known_profiles, load_profile
 from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
 from harness.data import DataError, TargetLabels
+from harness.estimating import profile_roof, run_estimates
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
@@ -34,9 +35,11 @@ from harness.report import ReportError, read_csv
 from harness.run import NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
+from harness.selfcheck import lines, selfcheck
 from harness.settings import RunSettings, device_names, settings_from
+from harness.survey import survey, table, what_is_missing
 
-INTERNAL, INTERRUPTED = 1, 130
+INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
@@ -46,6 +49,8 @@ SUMMARISED = (
     "widths",
     "macs",
     "host_p50_ms",
+    "predicted_ms",
+    "cost_source",
     "upem",
     "target_accuracy",
     "within_budget",
@@ -97,8 +102,9 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, _opened(store))
     console.say(f"run folder: {folder.path}")
+    carry_out = run_estimates if run.settings.estimate else run_stages
     with suppress(NothingLeft):
-        run_stages(run, target_labels, stages or STAGES)
+        carry_out(run, target_labels, stages or STAGES)
     return code_of(run.problems)
 
 
@@ -136,6 +142,54 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
 
 
+def execute_devices(options: Mapping[str, Any]) -> int:
+    """Say which devices answer and what was found on them; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        asked = options["device"]
+        names: Iterable[str] = device_names(asked) if asked else known_profiles()
+        profiles = [overridden(load_profile(name), options["host"], None) for name in names]
+        found = survey(profiles, console)
+        console.say(table(found))
+        for line in what_is_missing(found):
+            console.say(line)
+        if options["as_json"]:
+            print(json.dumps([device.model_dump(mode="json") for device in found]))
+        return UNREACHABLE if asked and any(device.status != "ready" for device in found) else 0
+
+    return guarded(work, console, "python benchmark.py devices", options["debug"])
+
+
+def execute_selfcheck(options: Mapping[str, Any]) -> int:
+    """Check whether devices can give honest numbers now; return the exit code."""
+    console = Console(quiet=options["quiet"])
+
+    def work() -> int:
+        checked, problems = [], []
+        for name in device_names(options["device"]):
+            profile = overridden(load_profile(name), options["host"], options["threads"])
+            try:
+                found = selfcheck(profile, console, _opened(options["store"]), quick=options["quick"])
+            except (DeviceError, MeasurementError) as problem:
+                problems.append(problem)
+                console.error(str(problem))
+                continue
+            checked.append(found)
+            for line in lines(found):
+                console.say(line)
+            for problem_found, advice in found.findings:
+                console.warn(f"{problem_found}. {advice}")
+            if found.verdict:
+                problems.append(MeasurementError(found.verdict))
+                console.error(f"{found.device} cannot give honest numbers now: {found.verdict}")
+        if options["as_json"]:
+            print(json.dumps({"checked": [found.model_dump(mode="json") for found in checked]}))
+        return code_of(problems)
+
+    return guarded(work, console, f"python benchmark.py selfcheck --device {options['device']}", options["debug"])
+
+
 def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
     """Return what `work` returns, or the exit code of what it raises, told in one sentence."""
     try:
@@ -160,6 +214,9 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
     profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
+    if settings.estimate:
+        for profile in profiles:
+            profile_roof(profile)
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
@@ -213,7 +270,7 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     path: Path | None = options["run"]
     if stages and stages != ["adapt"]:
         assert path is not None
-        changes = {name: options[name] for name in ("budgets", "latency_ms") if options[name] is not None}
+        changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
         if options["device"]:
             changes |= {"devices": device_names(options["device"]), "host": options["host"]}
         elif options["host"]:

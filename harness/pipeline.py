@@ -7,7 +7,7 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.evaluation import target_accuracy
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import MeasurementError, explore, finalists, save_measurements
+from harness.measuring import MeasurementError, explore, finalists, measure_further, save_measurements
 from harness.planning import default_model, find_candidates, pool, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run import Run
@@ -117,7 +117,15 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         deployment = Deployment(bank, run.settings.batch_size)
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         anchor = subjects[bank.space.full]
-        found = explore(device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance)
+        found = explore(
+            device,
+            [*subjects.values()],
+            anchor,
+            store=run.store,
+            seed=run.settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
     results.add({arch: found[subject.name] for arch, subject in subjects.items()})
     known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
     try:
@@ -130,7 +138,7 @@ def explored(run: Run, device: Device, bank: ModelBank) -> DeviceResults:
         "held_out": asdict(model.held_out),
         "macs_only": asdict(model.macs_only),
     }
-    run.folder.record.devices[name] = results.fingerprint.model_dump()
+    run.folder.record.devices[name] = device.describe().model_dump()
     return results
 
 
@@ -159,7 +167,8 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     """Write the rows and the measurements of the devices that are done, in the order they were asked for."""
     counter = ComplexityCounter(bank)
     done = [found[profile.name] for profile in run.profiles if profile.name in found]
-    save_measurements([m for results in done for m in results.measurements], run.folder.measurements)
+    passes = [record for results in done for costs in results.further.values() for record in costs.records]
+    save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
     rows = [row for results in done for row in rows_of(results, bank, counter, run.settings.batch_size)]
     write_csv(mark_front(rows), run.folder.tradeoff)
 
@@ -172,26 +181,37 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         run.note(miss)
     archs = list(dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up)))
     deployment = Deployment(bank, run.settings.batch_size)
-    provenance = {"data": run.domains.name, "method": run.settings.adaptation.method, "seed": str(run.settings.seed)}
     with tempfile.TemporaryDirectory() as scratch:
-        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), provenance) for a in archs}
+        subjects = {a: deployment.subnet(a, run.domains, Path(scratch), run.provenance) for a in archs}
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
             found = finalists(
-                device, [*subjects.values()], anchor, store=run.store, seed=run.settings.seed, progress=advance
+                device,
+                [*subjects.values()],
+                anchor,
+                store=run.store,
+                seed=run.settings.seed,
+                progress=advance,
+                notice=run.console.warn,
             )
         results.add({arch: found[subject.name] for arch, subject in subjects.items()})
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
-        for arch in dict.fromkeys(results.chosen.values()):
-            kept = deployment.subnet(arch, run.domains, run.folder.subnets, provenance)
-            results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+        chosen = list(dict.fromkeys(results.chosen.values()))
+        with run.console.stage(f"memory, energy on {device.profile.name}") as advance:
+            for done, arch in enumerate(chosen, start=1):
+                kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
+                results.agreement[arch] = deployment.agreement(device, kept, arch, run.domains)
+                results.further[arch] = measure_further(device, kept, store=run.store)
+                advance(done, len(chosen))
+        for reason in dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason):
+            run.console.say(f"left open on {device.profile.name}: {reason}")
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
-def report(run: Run, target_labels: TargetLabels | None) -> None:
-    """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
+def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str] = ()) -> None:
+    """Write the trade-off with accuracy where target labels exist - their only use - and draw it, with `cautions`."""
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
@@ -203,6 +223,6 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=run.folder.record.warnings)
+    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions])
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)

@@ -103,8 +103,8 @@ def find_candidates(
     if isinstance(bank, StandaloneBank):
         return [Candidate(arch, scorer(arch), counter.compute_fraction(arch), "uniform") for arch in bank.archs]
     costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
-    if results.latency_model:
-        costs[LATENCY] = results.latency_model.predict_ms
+    if results.predictor:
+        costs[LATENCY] = results.predictor.predict_ms
     for arch in results.measured:
         scorer(arch)
     limits = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -43,6 +43,12 @@ class Run:
         """The run's arguments."""
         return self.folder.record.arguments
 
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What an exported file says of where it comes from."""
+        adaptation = self.settings.adaptation
+        return {"data": self.domains.name, "method": adaptation.method, "seed": str(adaptation.seed)}
+
     def note(self, problem: Exception) -> None:
         """Keep a problem that costs a part of the result, and tell it."""
         self.problems.append(problem)
@@ -76,6 +82,10 @@ class Run:
                 device.interrupt()
 
         side_by_side(self.profiles, on_one, interrupt)
+        self.go_on_without(lost)
+
+    def go_on_without(self, lost: Collection[DeviceProfile] = ()) -> None:
+        """Drop devices, and with them those that no budget is left for. Raises NothingLeft where all are gone."""
         self.profiles = [p for p in self.profiles if p not in lost and self.budgets[p.name]]
         if not self.profiles:
             raise NothingLeft

@@ -36,6 +36,8 @@ class RunSettings(BaseModel):
     latency_ms: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 1
+    estimate: bool = False
+    """Costs from published figures, without the devices."""
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
     quick: bool = False

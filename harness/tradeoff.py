@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from devices import DeviceProfile, Fingerprint
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, LatencyModel
-from harness.measuring import Measurement, within_budget
+from harness.costs import ComplexityCounter, LatencyModel, Roofline
+from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
 from harness.space import arch_id, encode
+
+#: What networks are exported, measured and estimated in.
+PRECISION: Literal["fp32"] = "fp32"
 
 
 @dataclass
@@ -21,30 +24,46 @@ class DeviceResults:
     """Everything found out about one device, by architecture."""
 
     profile: DeviceProfile
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
+    """None of a device that is not there (`roofline`)."""
     budgets: list[Budget]
     measured: dict[Architecture, Measurement] = field(default_factory=dict)
     """The most that is known of each: finalists' fresh processes in place of exploring."""
     measurements: list[Measurement] = field(default_factory=list)
     """All that was measured, exploring included."""
     latency_model: LatencyModel | None = None
+    """Fitted to what was measured."""
+    roofline: Roofline | None = None
+    """In place of measurements: estimates from published figures."""
     upem: dict[Architecture, float] = field(default_factory=dict)
     found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     agreement: dict[Architecture, float] = field(default_factory=dict)
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
+    further: dict[Architecture, FurtherCosts] = field(default_factory=dict)
+    """Memory, energy and sustained latency of the chosen ones."""
 
     def add(self, found: Mapping[Architecture, Measurement]) -> None:
         """Take in measurements, which say more than earlier ones."""
         self.measured |= found
         self.measurements += found.values()
 
+    @property
+    def predictor(self) -> LatencyModel | Roofline | None:
+        """What gives the latency of an architecture that was not measured."""
+        return self.roofline or self.latency_model
+
     def verdict(self, budget: Budget, arch: Architecture, counter: ComplexityCounter) -> str:
-        """Say whether a measured architecture keeps every limit of a budget: yes, borderline or no."""
+        """Say whether an architecture keeps every limit of a budget: yes, borderline or no.
+
+        A latency makes a `yes` only where it was measured: an estimate within the limit is borderline.
+        """
         verdicts = []
         for limit in budget.limits:
             if limit.kind == COMPUTE:
                 verdicts.append("yes" if counter.compute_fraction(arch) <= limit.value else "no")
+            elif limit.kind == LATENCY and self.roofline:
+                verdicts.append("borderline" if self.roofline.predict_ms(arch) <= limit.value else "no")
             elif limit.kind == LATENCY:
                 measurement = self.measured.get(arch)
                 verdicts.append(within_budget(measurement.summary if measurement else None, limit.value))
@@ -69,11 +88,14 @@ def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter,
 def with_accuracy(
     rows: Sequence[Row], accuracy_of: Callable[[str], Accuracy], progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """Return the rows with target accuracy and its interval where the cost was measured; `accuracy_of` takes widths."""
+    """Return the rows with target accuracy and its interval where the cost was measured, or the subnet selected.
+
+    `accuracy_of` takes widths.
+    """
     known: dict[str, Accuracy] = {}
     filled = []
     for done, row in enumerate(rows, start=1):
-        if row.cost_source == "measured":
+        if row.cost_source == "measured" or row.selected == "yes":
             found = known[row.widths] = known.get(row.widths) or accuracy_of(row.widths)
             row = dataclasses.replace(
                 row, target_accuracy=found.value, accuracy_ci_low=found.low, accuracy_ci_high=found.high
@@ -84,15 +106,17 @@ def with_accuracy(
 
 
 def _identity(results: DeviceResults, batch_size: int) -> dict[str, Any]:
-    fingerprint = results.fingerprint
+    """Return what names the device and its settings; an estimate is of no engine, and of threads where they matter."""
+    fingerprint, profile = results.fingerprint, results.profile
+    common = {"device": profile.name, "precision": PRECISION, "batch_size": batch_size}
+    if fingerprint is None:
+        return {**common, "threads": profile.threads if profile.hardware and profile.hardware.cores else None}
     return {
-        "device": results.profile.name,
+        **common,
         "engine": fingerprint.engine,
         "engine_version": fingerprint.engine_version,
         "power_mode": fingerprint.power_mode or None,
         "threads": fingerprint.threads,
-        "precision": "fp32",
-        "batch_size": batch_size,
     }
 
 
@@ -110,7 +134,8 @@ def _complexity(arch: Architecture, model: str, counter: ComplexityCounter) -> d
 
 def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounter) -> dict[str, Any]:
     measurement = results.measured.get(arch)
-    predicted = results.latency_model.predict_ms(arch) if results.latency_model else None
+    predicted = results.predictor.predict_ms(arch) if results.predictor else None
+    unmeasured = {"cost_source": ("estimated" if results.roofline else "predicted") if predicted else None}
     budgets = [budget for budget in results.budgets if results.chosen.get(budget) == arch]
     return {
         "model_bytes": results.model_bytes.get(arch),
@@ -121,7 +146,18 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
         "budget": ";".join(budget.label for budget in budgets) or None,
         "selected": "yes" if budgets else "no",
         "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
-        **(_latency(measurement) if measurement else {"cost_source": "predicted" if predicted else None}),
+        **(_latency(measurement) if measurement else unmeasured),
+        **_further(results.further.get(arch)),
+    }
+
+
+def _further(costs: FurtherCosts | None) -> dict[str, Any]:
+    if costs is None:
+        return {}
+    return {
+        "peak_memory_mb": costs.memory.peak_mb,
+        "energy_mj": costs.energy.energy_mj,
+        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained else None,
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.runs import TINY_ADAPTATION, Result, Runner, run_here, write_profile
+from tests.sshd import Board, server_program
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,18 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """A board behind a real SSH server."""
+    server_program()
+    board = Board(tmp_path_factory.mktemp("board"))
+    try:
+        board.start()
+        yield board
+    finally:
+        board.stop()
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +47,7 @@ def runner(own_cache: Path, tiny: Path) -> Runner:
     """Run `python benchmark.py` in this process; a run that names no device is on `tiny`."""
 
     def run(*arguments: object) -> Result:
-        stage = bool(arguments) and arguments[0] in ("profile", "search", "report", "ablation")
+        stage = bool(arguments) and arguments[0] in ("profile", "search", "report", "ablation", "devices")
         device = () if stage or "--device" in arguments or "--resume" in arguments else ("--device", tiny)
         return run_here(*arguments, *device)
 

@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol
 
 from tests.sources import ROOT
 
-#: The local machine with the shortest measuring that the protocol allows.
+#: A device with the shortest measuring that the protocol allows.
 PROFILE = """
 name = "{name}"
-transport = "local"
+{reached}
 engines = ["onnxruntime"]
 precisions = ["fp32"]
 threads = {threads}
@@ -57,10 +57,12 @@ class Runner(Protocol):
         """Return how it ended."""
 
 
-def write_profile(folder: Path, name: str = "tiny", *, threads: int = 1, tables: str = "") -> Path:
-    """Write a profile for this machine, with more TOML `tables` at its end, and return its path."""
+def write_profile(
+    folder: Path, name: str = "tiny", *, threads: int = 1, reached: str = 'transport = "local"', tables: str = ""
+) -> Path:
+    """Write a profile, by default for this machine, with more TOML `tables` at its end, and return its path."""
     path = folder / f"{name}.toml"
-    path.write_text(PROFILE.format(name=name, threads=threads) + tables)
+    path.write_text(PROFILE.format(name=name, threads=threads, reached=reached) + tables)
     return path
 
 

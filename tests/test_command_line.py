@@ -134,7 +134,9 @@ class TestRunFolder:
             assert row.upem is not None
             assert row.predicted_ms is not None
             assert (row.cost_source == "measured") == (row.samples is not None) == (row.target_accuracy is not None)
-            assert (row.peak_memory_mb, row.energy_mj, row.sustained_p50_ms, row.power_mode) == (None,) * 4
+            assert (row.sustained_p50_ms, row.power_mode) == (None, None)
+            assert (row.peak_memory_mb is not None) == (row.selected == "yes")
+            assert row.energy_mj is None or row.selected == "yes"
 
     def test_every_budget_is_answered_once_by_a_subnet_within_it(self, quick_run: Path) -> None:
         answers = selected(quick_run)

@@ -6,69 +6,61 @@ import os
 import platform
 import re
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from . import processor
+
+if TYPE_CHECKING:
+    from .files import Files
 
 
-def describe() -> dict[str, Any]:
+def describe(files: Files) -> dict[str, Any]:
     """Return what does not change while the machine runs; None where it cannot be known."""
-    cpuinfo = _read("/proc/cpuinfo") or ""
-    cpu = _first(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", cpuinfo) or platform.processor() or platform.machine()
+    cpuinfo = files.read("/proc/cpuinfo") or ""
+    cpu = processor.name(cpuinfo) or platform.processor() or platform.machine()
     return {
-        "model": (_read("/sys/firmware/devicetree/base/model") or "").strip("\0\n ") or None,
+        "model": files.read("/sys/firmware/devicetree/base/model") or None,
         "cpu": cpu,
         "machine": platform.machine(),
-        "system": _first(r'^PRETTY_NAME="?([^"\n]+)"?', _read("/etc/os-release") or "") or platform.system(),
-        "kernel": platform.release(),
+        "system": _first(r'^PRETTY_NAME="?([^"\n]+)"?', files.read("/etc/os-release") or "") or platform.system(),
+        "l4t": l4t(files),
+        "kernel": files.read("/proc/sys/kernel/osrelease") or platform.release(),
         "python": platform.python_version(),
-        "physical_cores": _physical_cores(cpuinfo),
+        "physical_cores": processor.physical_cores(files, cpuinfo),
         "logical_cores": os.cpu_count() or 1,
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "boot_id": _read("/proc/sys/kernel/random/boot_id"),
+        "governor": _governor(files),
+        "boot_id": files.read("/proc/sys/kernel/random/boot_id"),
     }
 
 
-def state() -> dict[str, Any]:
-    """Return the momentary state: a wall clock and processor times in seconds, and the fastest core's clock in MHz.
+def state(files: Files) -> dict[str, Any]:
+    """Return a wall clock and processor times in seconds.
 
-    `busy_s` is what all processes have used on all cores since boot, `own_s` what this process has used. The clock is
-    the fastest core's, because idle cores slow down by design.
+    `busy_s` is what all processes have used on all cores since boot, `own_s` what this process has used.
     """
-    return {"wall_s": time.monotonic(), "busy_s": _busy_seconds(), "own_s": time.process_time(), "clock_mhz": _clock()}
+    return {"wall_s": time.monotonic(), "busy_s": _busy_seconds(files), "own_s": time.process_time()}
 
 
-def _clock() -> float | None:
-    readings = [_read(path) for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")]
-    clocks = [int(reading) / 1000.0 for reading in readings if reading and reading.isdigit()]
-    clocks = clocks or [
-        float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*([0-9.]+)", _read("/proc/cpuinfo") or "", re.M)
-    ]
-    return max(clocks) if clocks else None
+def _governor(files: Files) -> str | None:
+    """Return the frequency governor; several, where the cores' clusters differ."""
+    found = files.find("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    return ", ".join(sorted({files.read(path) or "unreadable" for path in found})) or None
 
 
-def _busy_seconds() -> float | None:
-    fields = (_read("/proc/stat") or "").split("\n", 1)[0].split()
+def l4t(files: Files) -> str | None:
+    """Return the release of Jetson Linux, as 36.3.0, from a line like `# R36 (release), REVISION: 3.0, GCID: ...`."""
+    found = re.search(r"R(\d+)\b.*?REVISION:\s*([0-9.]+)", files.read("/etc/nv_tegra_release") or "")
+    return "%s.%s" % found.groups() if found else None
+
+
+def _busy_seconds(files: Files) -> float | None:
+    fields = (files.read("/proc/stat") or "").split("\n", 1)[0].split()
     if len(fields) < 9:
         return None
     user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[1:9])
     return float(user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def _physical_cores(cpuinfo: str) -> int | None:
-    packages = re.findall(r"^physical id\s*:\s*(\d+)", cpuinfo, re.M)
-    cores = re.findall(r"^core id\s*:\s*(\d+)", cpuinfo, re.M)
-    if len(packages) != len(cores):
-        return None
-    return len(set(zip(packages, cores))) or None  # noqa: B905 (Python 3.8 has no strict)
-
-
 def _first(pattern: str, text: str) -> str | None:
     found = re.search(pattern, text, re.M)
     return found.group(1).strip() if found else None
-
-
-def _read(path: str | Path) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None

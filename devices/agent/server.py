@@ -1,7 +1,8 @@
 """The agent's loop: read a request, do it, answer. Raw samples and raw outputs go back; nothing is computed from them.
 
-Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `close`. The agent reads files of
-its work folder only, and ends itself when the line closes or stays silent.
+Requests (all with `v`, `id`, `op`): `describe`, `load`, `round`, `infer`, `unload`, `telemetry`, `memory`, `energy`,
+`close`. The agent reads networks from its work folder only, writes there and into its cache of engines, and ends itself
+when the line closes or stays silent.
 """
 
 from __future__ import annotations
@@ -14,15 +15,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import engines, host, wire
-from .engines.contract import EngineError, Model
+from . import energy, host, wire
+from .engines import Engines
+from .engines.cache import EngineCache
+from .engines.contract import EngineError, Model, Settings
+from .engines.onnx_file import read
+from .files import Files
+from .peak_memory import PeakMemory
+from .telemetry import Telemetry
+from .telemetry.programs import power_mode
 
 if TYPE_CHECKING:
-    from .engines.contract import Array
+    from .engines.contract import Array, Samples
 
 MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
 MAX_MODELS = 1024
 MAX_ENGINES = 16
+MAX_MEMORY_RUNS = 1000
+MAX_WINDOW_S = 3600.0
+MAX_BUILDS = 100
+MAX_LIMIT_S = 86_400.0
 _SEND_S = 60.0
 
 
@@ -30,11 +42,22 @@ class Refused(Exception):
     """The request is not one this agent accepts."""
 
 
-class Server:
-    """What the agent holds: its work folder and the networks loaded."""
+class FailedVisit(EngineError):
+    """The engine could not run the network of this handle, which it had loaded."""
 
-    def __init__(self, work: str) -> None:
+    def __init__(self, message: str, handle: int) -> None:
+        super().__init__(message)
+        self.handle = handle
+
+
+class Server:
+    """What the agent holds: its work folder, its engines, the networks loaded, and the machine's sensors."""
+
+    def __init__(self, work: str, root: str = "/", cache: str | None = None) -> None:
         self._work = Path(work).resolve()
+        self._files = Files(root)
+        self._telemetry = Telemetry(self._files)
+        self._engines = Engines(EngineCache(Path(cache).resolve() if cache else self._work / "engines", self._system))
         self._models: dict[int, Model] = {}
         self._inputs: dict[int, Array] = {}
         self._handles = 0
@@ -44,6 +67,9 @@ class Server:
             "round": self._round,
             "infer": self._infer,
             "unload": self._unload,
+            "telemetry": self._read_telemetry,
+            "memory": self._memory,
+            "energy": self._energy,
         }
 
     def serve(self, line: wire.Line, silence_s: float) -> None:
@@ -73,6 +99,8 @@ class Server:
             fields, data = operation(request, blob)
         except Refused as error:
             return _failure(identity, "refused", str(error)), b""
+        except FailedVisit as error:
+            return dict(_failure(identity, "engine", str(error)), handle=error.handle), b""
         except EngineError as error:
             return _failure(identity, "engine", str(error)), b""
         except Exception as error:
@@ -84,7 +112,13 @@ class Server:
         names = _field(request, "engines", list)
         if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
             raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
-        return {"host": host.describe(), "engines": [engines.describe(name) for name in names]}, b""
+        machine = dict(host.describe(self._files), **self._telemetry.facts())
+        return {"host": machine, "engines": [self._engines.describe(name) for name in names]}, b""
+
+    def _system(self) -> dict[str, str]:
+        """Return what engines built here depend on beside the GPU: the release of Jetson Linux and the power mode."""
+        mode, _ = power_mode(self._files)
+        return {"l4t": host.l4t(self._files) or "", "power_mode": mode or ""}
 
     def _load(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Load a file and run it once: the first inference is recorded apart, and says whether the output is finite."""
@@ -93,18 +127,22 @@ class Server:
         if len(self._models) >= MAX_MODELS:
             raise Refused("%d networks are loaded already" % MAX_MODELS)
         path = self._inside(_field(request, "file", str))
-        threads = _field(request, "threads", int)
-        if not 1 <= threads <= 1024:
-            raise Refused("threads must be 1 to 1024")
-        precision = _field(request, "precision", str)
-        engine = engines.create(_field(request, "engine", str))
+        settings = _settings(request)
+        engine = self._engines.engine(_field(request, "engine", str))
+        offered = self._engines.describe(request["engine"])
+        output_shape = _check(path, offered, settings.precision)
         start = time.perf_counter_ns()
-        model = engine.load(path, threads, precision)
+        model = engine.load(path, settings)
         load_ns = time.perf_counter_ns() - start
         array = np.random.default_rng(0).standard_normal(model.input_shape, dtype=np.float32)
         start = time.perf_counter_ns()
         output = model.infer(array)
         first_ns = time.perf_counter_ns() - start
+        if output.shape != output_shape and 0 not in output_shape:
+            model.unload()
+            raise EngineError(
+                "the network answers with shape %s, its file says %s" % (list(output.shape), list(output_shape))
+            )
         self._handles += 1
         self._models[self._handles] = model
         self._inputs[self._handles] = array
@@ -115,21 +153,27 @@ class Server:
             "input_shape": list(model.input_shape),
             "output_shape": list(output.shape),
             "finite": bool(np.isfinite(output).all()),
+            "visit_s": offered.get("visit_s", 0.0),
         }
         return reply, b""
 
     def _round(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back."""
+        """Run a list of visits `[handle, untimed, timed]` in its order; nanoseconds of every timed run go back.
+
+        Between visits the sensors are read where that is due; at the end, where the request insists on it, in any case.
+        """
+        insist = request.get("reading") is True
         visits = [self._visit(visit) for visit in _field(request, "visits", list)]
         if sum(untimed + timed for _, untimed, timed in visits) > MAX_RUNS:
             raise Refused("a round is of at most %d runs" % MAX_RUNS)
-        before = host.state()
+        before = host.state(self._files)
+        found, readings = [], []
         collecting = gc.isenabled()
         gc.disable()  # a collection inside a run would be ours, not the network's
         try:
-            found = [
-                self._models[handle].visit(self._inputs[handle], untimed, timed) for handle, untimed, timed in visits
-            ]
+            for left, visit in enumerate(visits, start=1 - len(visits)):
+                found.append(self._timed(*visit))
+                readings += self._telemetry.due(insist and not left)
         finally:
             if collecting:
                 gc.enable()
@@ -137,9 +181,16 @@ class Server:
             "samples": [samples.host for samples in found],
             "compute": [samples.compute for samples in found],
             "before": before,
-            "after": host.state(),
+            "after": host.state(self._files),
+            "readings": readings,
         }
         return reply, b""
+
+    def _timed(self, handle: int, untimed: int, timed: int) -> Samples:
+        try:
+            return self._models[handle].visit(self._inputs[handle], untimed, timed)
+        except EngineError as error:
+            raise FailedVisit(str(error), handle) from error
 
     def _visit(self, visit: object) -> tuple[int, int, int]:
         if not isinstance(visit, list) or len(visit) != 3 or not all(type(number) is int for number in visit):
@@ -171,6 +222,46 @@ class Server:
         model.unload()
         return {}, b""
 
+    def _read_telemetry(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read the sensors now."""
+        return {"reading": self._telemetry.reading(), "state": host.state(self._files)}, b""
+
+    def _memory(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Load and run a network in this process, which has done nothing else, and tell what memory that takes.
+
+        A tiny network, `blank`, comes and goes first: what the runtime needs without a model is not the model's.
+        """
+        if self._handles:
+            raise Refused("memory is measured in a fresh process")
+        runs = _field(request, "runs", int)
+        if not 1 <= runs <= MAX_MEMORY_RUNS:
+            raise Refused("memory is measured over 1 to %d runs" % MAX_MEMORY_RUNS)
+        blank, _ = self._load(dict(request, file=_field(request, "blank", str), precision="fp32"), b"")
+        self._unload(blank, b"")
+        peak = PeakMemory(self._telemetry)
+        loaded, _ = self._load(request, b"")
+        peak.look()
+        model, array = self._models[loaded["handle"]], self._inputs[loaded["handle"]]
+        for _ in range(runs):
+            model.visit(array, 0, 1)
+            peak.look()
+        return dict(peak.found(), finite=loaded["finite"]), b""
+
+    def _energy(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read power while nothing runs and then while one network runs without pause; every reading goes back."""
+        handle = _field(request, "handle", int)
+        model = self._model(handle)
+        windows = [_field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
+        if not all(0 <= seconds <= MAX_WINDOW_S for seconds in windows):
+            raise Refused("a window is of 0 to %g s" % MAX_WINDOW_S)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return energy.measure(model, self._inputs[handle], self._telemetry, *windows), b""
+        finally:
+            if collecting:
+                gc.enable()
+
     def _model(self, handle: int) -> Model:
         if handle not in self._models:
             raise Refused("no network has the handle %d" % handle)
@@ -188,15 +279,23 @@ class Server:
 def main() -> None:
     """Serve on standard input and output until the line ends."""
     parser = argparse.ArgumentParser(description="Measures networks for a workstation, over JSON lines.")
-    parser.add_argument("--work", required=True, help="the only folder files are read from and written to")
+    parser.add_argument("--work", required=True, help="the folder files are read from and written to")
+    parser.add_argument(
+        "--cache", help="the folder built engines are kept in beyond this run (default: in the work folder)"
+    )
     parser.add_argument("--silence", type=float, default=600.0, help="seconds without a request after which to end")
+    parser.add_argument(
+        "--root",
+        default=os.environ.get("SLIMDA_AGENT_ROOT", "/"),
+        help="the folder below which sysfs and procfs are read (default: $SLIMDA_AGENT_ROOT or /)",
+    )
     arguments = parser.parse_args()
     os.chdir(arguments.work)
     os.environ["TMPDIR"] = str(Path.cwd())
     answers = os.dup(1)
     os.dup2(2, 1)  # a runtime that prints must not print into the conversation
     try:
-        Server(arguments.work).serve(wire.Line(0, answers), arguments.silence)
+        Server(arguments.work, arguments.root, arguments.cache).serve(wire.Line(0, answers), arguments.silence)
     except wire.WireError as error:
         sys.exit("the line failed: %s" % error)
 
@@ -205,8 +304,41 @@ def _failure(identity: object, kind: str, message: str) -> dict[str, Any]:
     return {"v": wire.VERSION, "id": identity, "ok": False, "kind": kind, "message": message[:2000]}
 
 
-def _field(request: dict[str, Any], name: str, kind: type) -> Any:
-    value = request.get(name)
+def _settings(request: dict[str, Any]) -> Settings:
+    settings = Settings(
+        threads=_field(request, "threads", int),
+        precision=_field(request, "precision", str),
+        build=_field(request, "build", int, 0),
+        limit_s=_field(request, "limit_s", float, MAX_LIMIT_S),
+    )
+    if not 1 <= settings.threads <= 1024:
+        raise Refused("threads must be 1 to 1024")
+    if not 0 <= settings.build < MAX_BUILDS:
+        raise Refused("a build is numbered from 0 to %d" % (MAX_BUILDS - 1))
+    if not 0 < settings.limit_s <= MAX_LIMIT_S:
+        raise Refused("a limit is above 0 and up to %g s" % MAX_LIMIT_S)
+    return settings
+
+
+def _check(path: str, offered: dict[str, Any], precision: str) -> tuple[int, ...]:
+    """Raise `EngineError` for what the engine would run as something else; return the output's shape."""
+    if precision not in offered["precisions"]:
+        why = offered.get("refused", {}).get(precision)
+        raise EngineError(
+            "%s %s does not run %s here%s; it runs %s"
+            % (
+                *(offered["engine"], offered["version"], precision, " (%s)" % why if why else ""),
+                ", ".join(offered["precisions"]),
+            )
+        )
+    network = read(path)
+    if precision == "int8" and not network.quantised:  # TensorRT would run it in float32, trtexec make scales up
+        raise EngineError("the network has no quantised layers: int8 needs a file with QuantizeLinear nodes")
+    return network.outputs[0].shape
+
+
+def _field(request: dict[str, Any], name: str, kind: type, default: object = None) -> Any:
+    value = request.get(name, default)
     if type(value) is not kind:
         raise Refused("%r must be of type %s" % (name, kind.__name__))
     return value

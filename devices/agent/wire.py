@@ -63,6 +63,10 @@ class Line:
         for start in range(0, len(blob), CHUNK):
             self._write_all(base64.b64encode(blob[start : start + CHUNK]) + b"\n", deadline)
 
+    def send_bytes(self, data: bytes, timeout_s: float) -> None:
+        """Send `data` as it is, to a peer that does not speak in messages yet; raises `Silent` or `Closed`."""
+        self._write_all(data, time.monotonic() + timeout_s)
+
     def receive(self, timeout_s: float) -> tuple[dict[str, Any], bytes]:
         """Return the next message and its blob (empty where it has none); raises any `WireError`."""
         deadline = time.monotonic() + timeout_s

@@ -17,5 +17,8 @@ class Transport(Protocol):
     def start(self, silence_s: float, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start a fresh agent with pipes for its standard input and output."""
 
+    def fault(self) -> str:
+        """Return why the connection is lost; nothing while it stands."""
+
     def close(self) -> None:
         """Remove the work folder and give the lock back."""

@@ -54,7 +54,10 @@ class LocalTransport:
 
     def start(self, silence_s: float, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start an agent under this interpreter; a session of its own keeps the terminal's Ctrl-C from it."""
-        command = [sys.executable, str(self._folder / _AGENT), "--work", str(self._folder), "--silence", str(silence_s)]
+        command = [
+            *(sys.executable, str(self._folder / _AGENT), "--work", str(self._folder)),
+            *("--cache", str(self._state / "engines"), "--silence", str(silence_s)),
+        ]
         try:
             return subprocess.Popen(
                 command,
@@ -67,6 +70,10 @@ class LocalTransport:
             )
         except OSError as error:
             raise DeviceError(f"the agent cannot be started: {error.strerror}") from error
+
+    def fault(self) -> str:
+        """Return nothing: there is no line to lose."""
+        return ""
 
     def close(self) -> None:
         """Remove the work folder and give the lock back."""

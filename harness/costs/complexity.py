@@ -36,6 +36,11 @@ class ComplexityCounter:
         self._per_pair = np.array([counted[name] for name in self.layer_names], np.int64) // pairs
         #: Weights per (input, output) channel pair: the kernel's area.
         self._kernel = np.array([layer.module.weight[0, 0].numel() for layer in layers], np.int64)
+        read = input_numbers(cut, bank.spec.input_shape)
+        #: Positions of one input channel of one image, by layer.
+        self._input_area = np.array([read[name] for name in self.layer_names], np.int64) // np.array(
+            [layer.widths(smallest)[0] for layer in layers], np.int64
+        )
         # Fixed widths follow two slots appended to the architecture: image channels and classes.
         count = len(smallest)
         self._fixed = np.array([bank.spec.input_shape[0], len(bank.spec.classes)], np.int64)
@@ -71,6 +76,12 @@ class ComplexityCounter:
         numbers: NDArray[np.int64] = self._per_pair // self._kernel * outputs
         return numbers
 
+    def layer_inputs(self, arch: Architecture) -> NDArray[np.int64]:
+        """Return how many numbers every layer reads for one image, beside its weights [layers]."""
+        inputs, _ = self._widths(arch)
+        numbers: NDArray[np.int64] = self._input_area * inputs
+        return numbers
+
     @cached_property
     def _full_macs(self) -> int:
         return self.macs(self.space.full)
@@ -96,3 +107,23 @@ def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str
         analysis.set_op_handle("aten::addmm", jit_handles.addmm_flop_jit)
         analysis.set_op_handle("aten::linear", jit_handles.linear_flop_jit)
         return {name: int(count) for name, count in analysis.by_module().items()}
+
+
+@torch.no_grad()
+def input_numbers(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return how many numbers every convolution and linear layer reads for one image, by the layer's name."""
+    names: dict[nn.Module, str] = {
+        layer: name for name, layer in module.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
+    }
+    found: dict[str, int] = {}
+
+    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...], _: object) -> None:
+        found[names[layer]] = inputs[0].numel()
+
+    handles = [layer.register_forward_hook(note) for layer in names]
+    try:
+        module(torch.zeros(1, *input_shape))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found

@@ -1,5 +1,10 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
+from harness.measuring import fences, guards
+from harness.measuring.energy import EnergyRecord, measure_energy
+from harness.measuring.further import FurtherCosts, measure_further
+from harness.measuring.lost_line import with_one_reconnection
+from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.protocol import explore, finalists
 from harness.measuring.results import (
@@ -11,18 +16,30 @@ from harness.measuring.results import (
     within_budget,
 )
 from harness.measuring.store import Store, save_measurements
+from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
+    "EnergyRecord",
+    "FurtherCosts",
     "LatencySummary",
     "Measurement",
     "MeasurementError",
+    "MemoryRecord",
     "NullTest",
     "ProcessRecord",
     "Store",
     "Subject",
+    "SustainedRecord",
     "explore",
+    "fences",
     "finalists",
+    "guards",
+    "measure_energy",
+    "measure_further",
+    "measure_memory",
+    "measure_sustained",
     "null_test",
     "save_measurements",
+    "with_one_reconnection",
     "within_budget",
 ]

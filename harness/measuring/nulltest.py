@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from devices import Device, Protocol
 from harness.measuring import statistics
-from harness.measuring.process import KilledByLoading, Plan, measure_process
+from harness.measuring.process import Plan, StoppedBy, measure_process
 from harness.measuring.results import MeasurementError, Subject
 
 
@@ -18,6 +18,8 @@ class NullTest:
     ratios: tuple[float, ...]
     """Latency of the second name over that of the first, one per pair."""
     p50_us: float
+    half_width: float
+    """Of the 95% interval of the latency itself over the processes, as a share: how noisy the device is."""
     ratio: float
     low: float
     """Bounds of the 90% interval of the ratio over pairs (two one-sided tests at 5%)."""
@@ -60,8 +62,8 @@ def null_test(
             raise MeasurementError(f"time ran out after {pair} of {pairs} pairs of the null test")
         try:
             result = measure_process(device, [twin], subject, Plan("explore", protocol, (seed, pair), deadline))
-        except KilledByLoading as death:
-            raise MeasurementError(f"the null test cannot be made: {death}") from death
+        except StoppedBy as failure:
+            raise MeasurementError(f"the null test cannot be made: {failure}") from failure
         if result.failures:
             raise MeasurementError(f"the null test cannot be made: {next(iter(result.failures.values()))}")
         log_ratios.append(result.records[twin.name].log_ratio)
@@ -69,12 +71,14 @@ def null_test(
         if progress:
             progress(pair + 1, pairs)
     interval = statistics.t_interval(log_ratios, 0.90)
-    if interval is None:
+    spread = statistics.median_interval(medians)
+    if interval is None or spread is None:
         raise MeasurementError("the null test needs at least two pairs")
     p50_ns = statistics.percentile(medians, 50)
     return NullTest(
         ratios=tuple(math.exp(value) for value in log_ratios),
         p50_us=p50_ns / 1e3,
+        half_width=spread.half_width,
         ratio=math.exp(interval.estimate),
         low=math.exp(interval.low),
         high=math.exp(interval.high),

@@ -11,14 +11,21 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from devices import Device, Fingerprint, Protocol
 from harness.measuring import statistics
-from harness.measuring.process import KilledByLoading, Pass, Plan, measure_process
+from harness.measuring.lost_line import with_one_reconnection
+from harness.measuring.process import Pass, Plan, StoppedBy, measure_process
 from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, Verdict
 from harness.measuring.store import Store
+from harness.measuring.throttling import cool_down, throttled
 
 Progress = Callable[[int, int], None]
+Notice = Callable[[str], None]
+
+BUILDS = 3
+"""Builds of every finalist, where the engine compiles networks: one build's choice of kernels is one sample of it."""
 
 
 def explore(
@@ -31,13 +38,15 @@ def explore(
     protocol: Protocol | None = None,
     time_limit_s: float | None = None,
     progress: Progress | None = None,
+    notice: Notice = lambda _: None,
 ) -> dict[str, Measurement]:
     """Measure all subjects and the anchor in one process (or one per block that fits in memory), by name.
 
-    What the store has is not measured again. `progress` counts rounds. Raises `DeviceError` where the device is lost
+    What the store has is not measured again. `progress` counts rounds; `notice` is told, in a sentence, when the device
+    has to cool down. Raises `DeviceError` where the device is lost
     and `MeasurementError` where the anchor cannot be measured; what earlier blocks measured is in the store by then.
     """
-    session = _Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s)
+    session = _Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s, notice)
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
@@ -48,7 +57,9 @@ def explore(
     for index, block in enumerate(blocks):
         if session.remaining_s <= 0:
             break
-        result = session.measure(block, index, _RoundTicks(progress, index, len(blocks), session.protocol.rounds))
+        result = session.measure(
+            block, _Turn(index), _RoundTicks(progress, index, len(blocks), session.protocol.rounds)
+        )
         failures.update(result.failures)
         found.update({name: [record] for name, record in result.records.items() if not found[name]})
     return {
@@ -68,34 +79,39 @@ def finalists(
     protocol: Protocol | None = None,
     time_limit_s: float | None = None,
     progress: Progress | None = None,
+    notice: Notice = lambda _: None,
 ) -> dict[str, Measurement]:
     """Measure all subjects and the anchor over fresh processes in turn, by name.
 
     Ends when every subject is known to the protocol's half-width, or its noise has reached a plateau, or the most
-    processes are reached, or time is up. Processes found in the store count; a subject with enough of them is not
-    measured again. `progress` counts processes. Raises as `explore` does; every process measured is in the store then.
+    processes are reached, or time is up. Where the engine compiles networks, the processes take turns with `BUILDS`
+    builds of them. Processes found in the store count; a subject with enough of them is not measured again. `progress`
+    counts processes; `notice` is as for `explore`. Raises as `explore` does; every process measured is in the store
+    then.
     """
     protocol = protocol or device.profile.protocol
     least = processes or protocol.processes
-    session = _Session(device, anchor, store, "finalist", protocol, least, seed, time_limit_s)
+    session = _Session(device, anchor, store, "finalist", protocol, least, seed, time_limit_s, notice)
     everyone = _unique(subjects, anchor)
     found = {subject.name: session.stored(subject) for subject in everyone}
     reused = {name for name, records in found.items() if len(records) >= least}
     failures: dict[str, str] = {}
     count, longest_s = 0, 0.0
+    builds = BUILDS if device.describe_engine().builds else 1
     while count < max(least, protocol.most_processes):
         pending = [s for s in everyone if s.name not in reused and s.name not in failures]
         if not pending or all(session.stopped(found[subject.name]) for subject in pending):
             break
         if session.remaining_s <= longest_s:
             break
-        start = time.monotonic()
-        result = session.measure(pending, count, lambda: None)
+        before_s = session.remaining_s
+        build = _rarest_build([record for subject in pending for record in found[subject.name]], builds)
+        result = session.measure(pending, _Turn(count, build), lambda: None)
         failures.update(result.failures)
         for name, record in result.records.items():
             if name not in reused:
                 found[name].append(record)
-        longest_s = max(longest_s, time.monotonic() - start)
+        longest_s = max(longest_s, before_s - session.remaining_s)
         count += 1
         if progress:
             progress(count, max(least, count))
@@ -111,6 +127,13 @@ def finalists(
     }
 
 
+class _Turn(NamedTuple):
+    """Which pass of a call it is."""
+
+    number: int
+    build: int = 0
+
+
 class _Session:
     """One call: what stays the same from process to process."""
 
@@ -124,6 +147,7 @@ class _Session:
         processes: int,
         seed: int,
         time_limit_s: float | None,
+        notice: Notice,
     ) -> None:
         self.protocol = protocol or device.profile.protocol
         self._least = processes
@@ -135,35 +159,48 @@ class _Session:
         self._kind: Kind = kind
         self._seed = seed
         self._fingerprint: Fingerprint = device.describe()
+        self._limit_c = device.profile.temperature_limit_c
+        self._retries = self.protocol.throttle_retries
+        self._notice = notice
 
     @property
     def remaining_s(self) -> float:
+        """Seconds left for measuring; those that the device needed to cool down are not taken off."""
         return self._deadline - time.monotonic()
 
     def stored(self, subject: Subject) -> list[ProcessRecord]:
-        """Return the latest processes in the store that were measured against this anchor, as thoroughly as now."""
+        """Return the latest processes in the store that were measured against this anchor, as thoroughly as now.
+
+        One that was throttled is left out: by now the device may be cool.
+        """
         records = [
             record
             for record in self._store.find(self._fingerprint, subject, self._kind)
-            if record.anchor_topology == self._anchor.topology and _as_thorough(record, self.protocol)
+            if record.anchor_topology == self._anchor.topology
+            and _as_thorough(record, self.protocol)
+            and not throttled(record, self.protocol, self._limit_c)
         ]
         return records[-self._most :]
 
-    def measure(self, subjects: Sequence[Subject], index: int, tick: Callable[[], None]) -> Pass:
-        """Make one pass and put it into the store; a subject at whose loading the agent dies twice is left out.
+    def measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
+        """Make one pass and put it into the store; one in which the line to the device breaks is made once more."""
+        return with_one_reconnection(self._device, lambda: self._measure(subjects, turn, tick))
 
-        Ends because every attempt that does not return adds a death, and every subject can die at most twice.
+    def _measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
+        """Make one pass and put it into the store; a subject that ends it twice is left out.
+
+        Ends because every attempt that does not return adds a stop, and every subject can stop it at most twice.
         """
-        deaths: Counter[str] = Counter()
+        stops: Counter[str] = Counter()
         failures: dict[str, str] = {}
         while True:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
-                result = measure_process(self._device, remaining, self._anchor, self._plan(index), tick)
-            except KilledByLoading as death:
-                deaths[death.name] += 1
-                if deaths[death.name] > 1:
-                    failures[death.name] = str(death)
+                result = self._measure_cool(remaining, turn, tick)
+            except StoppedBy as stop:
+                stops[stop.name] += 1
+                if stops[stop.name] > 1:
+                    failures[stop.name] = str(stop)
                 if self._anchor.name not in failures:
                     continue
                 result = Pass()
@@ -173,13 +210,30 @@ class _Session:
             self._store.add(list(result.records.values()))
             return result
 
-    def _plan(self, index: int) -> Plan:
+    def _measure_cool(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
+        """Make one pass; one in which the device throttles is made again when it has cooled down, while retries last.
+
+        The time limit is put off by the wait, which the protocol bounds.
+        """
+        while True:
+            result = measure_process(self._device, subjects, self._anchor, self._plan(turn), tick)
+            records = list(result.records.values())
+            reasons = [reason for record in records if (reason := throttled(record, self.protocol, self._limit_c))]
+            if not reasons or self._retries <= 0 or self.remaining_s <= 0:
+                return result
+            self._retries -= 1
+            self._notice(f"{self._device.profile.name} throttled ({reasons[0]}); it is left to cool down and run again")
+            heats = [record.conditions.hottest_c for record in records if record.conditions]
+            hot_c = max((heat.highest for heat in heats if heat), default=None)
+            self._deadline += cool_down(self._device, hot_c, self.protocol.cool_down_s)
+
+    def _plan(self, turn: _Turn) -> Plan:
         wanted, time_s = 0, math.inf
         if self._kind == "finalist":
             wanted = math.ceil(statistics.REQUIRED_SAMPLES[99] / (self._least * self.protocol.rounds))
-            time_s = self.remaining_s / max(1, self._least - index)
-        seed = (self._seed, zlib.crc32(self._kind.encode()), index)
-        return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s)
+            time_s = self.remaining_s / max(1, self._least - turn.number)
+        seed = (self._seed, zlib.crc32(self._kind.encode()), turn.number)
+        return Plan(self._kind, self.protocol, seed, self._deadline, wanted, time_s, turn.build)
 
     def stopped(self, records: Sequence[ProcessRecord]) -> str:
         """Return why no further process is needed, or nothing where one is."""
@@ -205,17 +259,17 @@ class _Session:
         if subject.name in failures or not records:
             reason = failures.get(subject.name, "time ran out before it was measured")
             return Measurement(subject, (), "failed", reason)
-        verdict, reason = _judge(records, self.protocol, self._least)
+        verdict, reason = _judge(records, self.protocol, self._least, self._limit_c)
         return Measurement(subject, tuple(records), verdict, reason, stopped, reused)
 
 
-def _judge(records: Sequence[ProcessRecord], protocol: Protocol, processes: int) -> tuple[Verdict, str]:
+def _judge(
+    records: Sequence[ProcessRecord], protocol: Protocol, processes: int, limit_c: float | None
+) -> tuple[Verdict, str]:
     """Return the verdict on measured records, and its reason."""
-    slowest = min(
-        (end / start for record in records if record.clock_mhz for start, end in [record.clock_mhz]), default=1.0
-    )
-    if slowest < protocol.throttled_below:
-        return "throttled", f"the clock fell to {slowest:.0%} of what it was after warm-up"
+    for record in records:
+        if reason := throttled(record, protocol, limit_c):
+            return "throttled", reason
     rounds = min(len(record.rounds_ns) for record in records)
     if rounds < protocol.rounds:
         return "noisy", f"time ran out after {rounds} of {protocol.rounds} rounds"
@@ -227,6 +281,12 @@ def _judge(records: Sequence[ProcessRecord], protocol: Protocol, processes: int)
         others = f"; other programs used up to {max(loads):.0%} of the machine" if loads else ""
         return "noisy", f"its 95% interval over processes is +-{interval.half_width:.0%}{others}"
     return "ok", ""
+
+
+def _rarest_build(records: Sequence[ProcessRecord], builds: int) -> int:
+    """Return which build has been measured least, so that a resumed call goes on where the last one was."""
+    counts = Counter(record.build for record in records)
+    return min(range(builds), key=lambda build: counts[build])
 
 
 def _as_thorough(record: ProcessRecord, protocol: Protocol) -> bool:

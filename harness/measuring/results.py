@@ -11,6 +11,7 @@ import numpy as np
 
 from devices import Fingerprint, Protocol
 from harness.measuring import statistics
+from harness.measuring.conditions import Conditions
 
 Verdict = Literal["ok", "noisy", "throttled", "failed"]
 Kind = Literal["explore", "finalist"]
@@ -34,6 +35,18 @@ class Subject:
     """What costs depend on: the hash of the graph and its shapes, without weights."""
     precision: str = "fp32"
     batch_size: int = 1
+
+
+def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
+    """Return what tells apart devices whose measurements must not be mixed, by name: the store finds records by it."""
+    return {
+        "board": fingerprint.board,
+        "os_release": fingerprint.os_release,
+        "engine": fingerprint.engine,
+        "engine_version": fingerprint.engine_version,
+        "power_mode": fingerprint.power_mode,
+        "threads": fingerprint.threads,
+    }
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,16 @@ class ProcessRecord:
     warmup_s: float
     """Seconds of running before the rounds, over all subjects of the process."""
     clock_mhz: tuple[float, float] | None
-    """The fastest core's clock after warm-up, and its lowest value after a round; None where it cannot be read."""
+    """The clock of what computes (the fastest core or the GPU) at the end of warm-up, and its lowest value after a
+    visit; None where it cannot be read."""
     others_load: float | None
     """Share of the machine's cores that other processes used during the rounds."""
     compute_ns: Rounds = ()
     """The same runs by the device's own events; empty rounds where the engine has none."""
+    conditions: Conditions | None = None
+    """Clocks, temperatures, power and memory meanwhile; None in records from before they were read."""
+    build: int = 0
+    """Which build of the network was measured, where the engine compiles networks on the device."""
 
     @property
     def samples_ns(self) -> list[int]:
@@ -107,6 +125,8 @@ class LatencySummary:
     outliers: int
     compute_p50_ms: float | None = None
     """The device's own events alone, median over processes; None where the engine has none."""
+    build_spread: float | None = None
+    """How much slower the slowest of several builds is than the fastest, as a share; None where there is one only."""
 
     @property
     def exploring(self) -> bool:
@@ -163,6 +183,7 @@ def summarise(records: Sequence[ProcessRecord]) -> LatencySummary:
         ratio_high=ratio and math.exp(ratio.high),
         outliers=sum(statistics.outliers(record.samples_ns) for record in records),
         compute_p50_ms=_compute_p50_ms(records),
+        build_spread=_build_spread(records),
     )
 
 
@@ -170,6 +191,12 @@ def _compute_p50_ms(records: Sequence[ProcessRecord]) -> float | None:
     samples = [[sample for round_ns in record.compute_ns for sample in round_ns] for record in records]
     medians = [statistics.percentile(own, 50) for own in samples if own]
     return float(np.median(medians)) / _MS if len(medians) == len(records) else None
+
+
+def _build_spread(records: Sequence[ProcessRecord]) -> float | None:
+    builds = {record.build for record in records}
+    medians = [float(np.median([record.p50_ns for record in records if record.build == build])) for build in builds]
+    return max(medians) / min(medians) - 1 if len(builds) > 1 else None
 
 
 def within_budget(summary: LatencySummary | None, limit_ms: float) -> Literal["yes", "borderline", "no"]:

@@ -1,4 +1,4 @@
-"""The store: every process's raw samples, kept across runs in one SQLite file.
+"""The store: every process's raw samples, and the passes after them, kept across runs in one SQLite file.
 
 What a record is found by is what its cost depends on: board, OS release, engine and version, power mode, threads,
 precision, batch size, and the graph's topology - neither its weights nor the momentary clocks.
@@ -8,14 +8,17 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
-from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject
+from harness.measuring.passes import PassRecord
+from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
 
-_VERSION = 1
+#: Of the tables, and of how what they hold was measured: since 2 a visit settles before it is timed.
+_VERSION = 2
 _BUSY_S = 30.0
 _KEY = (
     "board",
@@ -29,24 +32,32 @@ _KEY = (
     "topology",
     "kind",
 )
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS records (
+_TABLES = ("records", "passes")
+_SCHEMA = "".join(
+    f"""
+CREATE TABLE IF NOT EXISTS {table} (
     uid TEXT PRIMARY KEY, board TEXT NOT NULL, os_release TEXT NOT NULL, engine TEXT NOT NULL,
     engine_version TEXT NOT NULL, power_mode TEXT NOT NULL, threads INTEGER NOT NULL, precision TEXT NOT NULL,
     batch_size INTEGER NOT NULL, topology TEXT NOT NULL, kind TEXT NOT NULL, recorded_at TEXT NOT NULL,
     record TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS records_by_key ON records ({", ".join(_KEY)});
-PRAGMA user_version = {_VERSION};
+CREATE INDEX IF NOT EXISTS {table}_by_key ON {table} ({", ".join(_KEY)});
 """
+    for table in _TABLES
+)
+_SCHEMA += f"PRAGMA user_version = {_VERSION};\n"
+
+
 _RECORD = TypeAdapter(ProcessRecord)
+_Kept = TypeVar("_Kept")
+Record = TypeVar("Record", bound=PassRecord)
 
 
 class Store:
     """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / "measurements.sqlite"
+        self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{_VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -63,18 +74,35 @@ class Store:
     def add(self, records: Sequence[ProcessRecord]) -> None:
         """Keep `records`, all or none; when this returns they survive the death of this process."""
         with self._connected() as connection:
-            _insert(connection, records)
+            _insert(connection, "records", records)
+
+    def add_pass(self, record: PassRecord) -> None:
+        """Keep the record of a pass."""
+        with self._connected() as connection:
+            _insert(connection, "passes", [record])
+
+    def latest(self, fingerprint: Fingerprint, subject: Subject, kind: type[Record]) -> Record | None:
+        """Return the last pass of a kind over a subject on a device."""
+        found = self._select("passes", fingerprint, subject, kind.kind)
+        return self._read(TypeAdapter(kind), found[-1]) if found else None
 
     def find(self, fingerprint: Fingerprint, subject: Subject, kind: Kind) -> list[ProcessRecord]:
         """Return what was measured of a subject on a device, oldest first."""
-        values = (*_condition(fingerprint), subject.precision, subject.batch_size, subject.topology, kind)
+        return [self._read(_RECORD, text) for text in self._select("records", fingerprint, subject, kind)]
+
+    def _select(self, table: str, fingerprint: Fingerprint, subject: Subject, kind: str) -> list[str]:
+        """Return the texts of records, oldest first."""
+        values = (*device_key(fingerprint).values(), subject.precision, subject.batch_size, subject.topology, kind)
         condition = " AND ".join(f"{name} = ?" for name in _KEY)
         with self._connected() as connection:
             rows = connection.execute(
-                f"SELECT record FROM records WHERE {condition} ORDER BY recorded_at, rowid", values
+                f"SELECT record FROM {table} WHERE {condition} ORDER BY recorded_at, rowid", values
             ).fetchall()
+        return [row[0] for row in rows]
+
+    def _read(self, form: TypeAdapter[_Kept], text: str) -> _Kept:
         try:
-            return [_RECORD.validate_json(row[0]) for row in rows]
+            return form.validate_json(text)
         except ValidationError as error:
             raise MeasurementError(
                 f"the store {self.path} holds a record that cannot be read; name another one"
@@ -91,48 +119,42 @@ class Store:
             raise MeasurementError(f"the store {self.path} cannot be used: {error}") from error
 
 
-def save_measurements(measurements: Iterable[Measurement], path: Path) -> None:
-    """Write the records of `measurements` to a file of the store's form, atomically replacing what was there."""
+def save_measurements(measurements: Iterable[Measurement], path: Path, passes: Iterable[PassRecord] = ()) -> None:
+    """Write the records of `measurements`, and `passes`, to a file of the store's form, atomically replacing it."""
     records = {record.uid: record for measurement in measurements for record in measurement.records}
     partial = path.with_name(path.name + ".part")
     try:
         partial.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(partial)) as connection, connection:
             connection.executescript(_SCHEMA)
-            _insert(connection, records.values())
+            _insert(connection, "records", records.values())
+            _insert(connection, "passes", {record.uid: record for record in passes}.values())
         partial.replace(path)
     except (OSError, sqlite3.Error) as error:
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
 
 
-def _insert(connection: sqlite3.Connection, records: Iterable[ProcessRecord]) -> None:
+def _text(record: ProcessRecord | PassRecord) -> str:
+    form: TypeAdapter[Any] = _RECORD if isinstance(record, ProcessRecord) else TypeAdapter(type(record))
+    return form.dump_json(record).decode()
+
+
+def _insert(connection: sqlite3.Connection, table: str, records: Iterable[ProcessRecord | PassRecord]) -> None:
     columns = ("uid", *_KEY, "recorded_at", "record")
     marks = ", ".join("?" * len(columns))
     connection.executemany(
-        f"INSERT INTO records ({', '.join(columns)}) VALUES ({marks})",
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
         [
             (
                 record.uid,
-                *_condition(record.fingerprint),
+                *device_key(record.fingerprint).values(),
                 record.precision,
                 record.batch_size,
                 record.topology,
                 record.kind,
                 record.recorded_at,
-                _RECORD.dump_json(record).decode(),
+                _text(record),
             )
             for record in records
         ],
-    )
-
-
-def _condition(fingerprint: Fingerprint) -> tuple[str | int, ...]:
-    """Return the device's part of the key, in the order of `_KEY`."""
-    return (
-        fingerprint.board,
-        fingerprint.os_release,
-        fingerprint.engine,
-        fingerprint.engine_version,
-        fingerprint.power_mode,
-        fingerprint.threads,
     )

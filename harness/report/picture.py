@@ -264,11 +264,15 @@ class _Picture:
 def _candidates(axes: Axes, rows: Sequence[Row], measure: _Measure, cost: Cost, colour: str) -> list[Point]:
     """Draw every scored row as a faint dot, and a line: the front of UPEM, or the accuracies of the finalists.
 
-    Return the dots and points along the line.
+    An estimated latency is a faint ring. Return the dots and points along the line.
     """
     points = _points((row for row in rows if row.status != "failed"), measure, cost)
     dots = [(x, y) for _, x, y in points]
-    axes.plot(*_transposed(dots), ".", color=colour, alpha=0.3, markersize=6, markeredgewidth=0, gid="candidates")
+    for hollow in (False, True):
+        own = [(x, y) for row, x, y in points if (_estimated(row) and cost is not multiply_adds) == hollow]
+        style = {"markerfacecolor": "none", "markeredgewidth": 0.8} if hollow else {"markeredgewidth": 0}
+        if own:
+            axes.plot(*_transposed(own), ".", color=colour, alpha=0.3, markersize=6, gid="candidates", **style)
     if measure is _UPEM:
         known = [row for row, _, _ in points]
         line = [(points[i][1], points[i][2]) for i in pareto(known, cost)]
@@ -305,12 +309,19 @@ def _along(line: Sequence[Point], pieces: int = 8) -> list[Point]:
     ]
 
 
+def _estimated(row: Row) -> bool:
+    return row.cost_source == "estimated"
+
+
 def _marker(row: Row, look: _Look, on_device: bool) -> dict[str, Any]:
-    """Return a finalist's marker: full if all is well, half for borderline, hollow if in doubt, a cross if failed."""
+    """Return a finalist's marker: full if all is well, half for borderline, hollow if in doubt, a cross if failed.
+
+    An estimate is hollow whatever its budget: nothing was measured that could be borderline.
+    """
     if row.status == "failed":
         return {"marker": "x", "color": look.colour, "markersize": 9, "markeredgewidth": 2.2}
-    half = on_device and row.within_budget == "borderline"
-    hollow = on_device and not half and (bool(flags(row)) or row.cost_source == "estimated")
+    half = on_device and not _estimated(row) and row.within_budget == "borderline"
+    hollow = on_device and not half and (bool(flags(row)) or _estimated(row))
     return {
         "linestyle": "none",
         "marker": look.marker,

@@ -122,17 +122,19 @@ def parse_budgets(options: Mapping[Kind, str | None]) -> tuple[Budget, ...]:
 
 
 def split_feasible(
-    budgets: Iterable[Budget], least: Mapping[Kind, float]
+    budgets: Iterable[Budget], least: Mapping[Kind, float], cheapest: Mapping[Kind, str] | None = None
 ) -> tuple[list[Budget], list[InfeasibleBudget]]:
     """Part the budgets, before any search, into those that may be met and those that cannot, each with its reason.
 
     `least` is the smallest cost that any subnet has, by kind; of a kind that it lacks nothing can be ruled out.
+    `cheapest` has words for the subnet that costs so little, where the kind's own do not fit.
     """
+    words = {kind: kind.cheapest for kind in KINDS} | dict(cheapest or {})
     possible, misses = [], []
     for budget in budgets:
         missed = [limit.kind for limit in budget.limits if least.get(limit.kind, 0.0) > limit.value]
         if missed:
-            nearest = " and ".join(f"{kind.cheapest} needs {kind.show(least[kind])}" for kind in missed)
+            nearest = " and ".join(f"{words[kind]} needs {kind.show(least[kind])}" for kind in missed)
             misses.append(InfeasibleBudget(budget, nearest))
         else:
             possible.append(budget)

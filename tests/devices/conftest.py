@@ -1,9 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from devices import AgentProcess, Device, DeviceProfile, connect, load_profile
+from tests.boards.jetson import FakeJetson, make_fake_jetson
 from tests.devices.networks import write_network
 
 
@@ -27,3 +28,21 @@ def device(profile: DeviceProfile, tmp_path: Path) -> Iterator[Device]:
 def agent(device: Device) -> Iterator[AgentProcess]:
     with device.agent() as agent:
         yield agent
+
+
+MakeBoard = Callable[[str], FakeJetson]
+
+
+@pytest.fixture
+def make_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeBoard:
+    """Make a fake Jetson whose programs and packages every process finds that this test starts."""
+
+    def make(jetpack: str) -> FakeJetson:
+        board = make_fake_jetson(tmp_path / f"jetpack-{jetpack}", jetpack)
+        if board is None:
+            pytest.skip("no C compiler is here for the CUDA runtime's stand-in")
+        for name, value in board.environment.items():
+            monkeypatch.setenv(name, value)
+        return board
+
+    return make

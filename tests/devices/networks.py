@@ -24,3 +24,51 @@ def write_network(path: Path, channels: int = 4, *, batch: int = 1, scale: float
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
+
+
+def write_quantised_network(path: Path, channels: int = 4) -> Path:
+    """Write the convolution of `write_network` with its input and its weights in eight bits."""
+    write_network(path, channels)
+    model = onnx.load(path)
+    graph = model.graph
+    weight = numpy_helper.to_array(graph.initializer[0])
+    scale = np.float32(np.abs(weight).max() / 127)
+    constants = {
+        "scale": np.float32(0.05),
+        "weight_scale": scale,
+        "zero": np.int8(0),
+        "weight": np.round(weight / scale).astype(np.int8),
+    }
+    del graph.initializer[:]
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    nodes = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["image_8"]),
+        helper.make_node("DequantizeLinear", ["image_8", "scale", "zero"], ["image_32"]),
+        helper.make_node("DequantizeLinear", ["weight", "weight_scale", "zero"], ["weight_32"]),
+        helper.make_node("Conv", ["image_32", "weight_32"], ["features"]),
+        *graph.node[1:],
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
+def write_heavy(path: Path, megabytes: int) -> Path:
+    """Write a network whose weights take so many megabytes; input [1, 1, 8, 8]."""
+    width = megabytes * 10**6 // 4 // 64
+    weight = np.random.default_rng(0).normal(size=(64, width)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["image"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weight"], ["wide"]),
+            helper.make_node("ReduceMax", ["wide"], ["out"], keepdims=1),
+        ],
+        "heavy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 1])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path

@@ -194,7 +194,7 @@ def test_an_agent_that_hangs_is_given_up_after_the_time_out(
 def test_what_a_runtime_prints_does_not_disturb_the_conversation(profile: DeviceProfile, tmp_path: Path) -> None:
     fault = (
         "describe = agent.host.describe\n"
-        "agent.host.describe = lambda: (os.system('echo noise'), print('noise'), describe())[2]"
+        "agent.host.describe = lambda files: (os.system('echo noise'), print('noise'), describe(files))[2]"
     )
     with faulty_device(profile, tmp_path, fault) as device:
         assert device.describe().engine == "onnxruntime"

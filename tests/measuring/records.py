@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from devices import Fingerprint, Protocol
+from devices import Fingerprint, Protocol, Reading
 from harness.measuring import ProcessRecord
 
 FINGERPRINT = Fingerprint(
@@ -54,3 +54,24 @@ def record(
     return ProcessRecord(
         rounds_ns=tuple(map(tuple, rounds_ns)), anchor_ns=tuple(map(tuple, anchor)), **{**values, **changes}
     )
+
+
+def reading(**changes: Any) -> Reading:
+    """Return what the sensors of a machine without any would say, but for `changes`."""
+    values: dict[str, Any] = {
+        "at_s": 0.0,
+        "took_s": 0.001,
+        "cpu_mhz": None,
+        "gpu_mhz": None,
+        "temperatures_c": {},
+        "rails_w": {},
+        "power_w": None,
+        "gpu_power_w": None,
+        "energy_j": {},
+        "memory_used": None,
+        "gpu_memory_used": None,
+        "load": None,
+        "throttling": (),
+        "gpu_throttling": (),
+    }
+    return Reading(**{**values, **changes})

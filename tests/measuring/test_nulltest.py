@@ -18,12 +18,12 @@ def test_a_network_is_not_found_to_differ_from_itself(device: Device, anchor: Su
     ("low", "high", "equivalent"), [(0.99, 1.01, True), (0.97, 1.01, False), (0.99, 1.03, False), (1.03, 1.04, False)]
 )
 def test_equivalence_is_the_whole_interval_within_the_tolerance(low: float, high: float, equivalent: bool) -> None:
-    found = NullTest((1.0, 1.0), 1000.0, (low + high) / 2, low, high, 0.02)
+    found = NullTest((1.0, 1.0), 1000.0, 0.01, (low + high) / 2, low, high, 0.02)
     assert found.equivalent is equivalent
 
 
 def test_false_differences_are_pairs_beyond_the_tolerance_either_way() -> None:
-    assert NullTest((0.9, 1.0, 1.01, 1.1), 1000.0, 1.0, 0.99, 1.01, 0.02).false_differences == 0.5
+    assert NullTest((0.9, 1.0, 1.01, 1.1), 1000.0, 0.01, 1.0, 0.99, 1.01, 0.02).false_differences == 0.5
 
 
 def test_a_network_that_cannot_be_loaded_makes_no_null_test(device: Device, broken: Subject) -> None:

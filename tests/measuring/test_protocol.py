@@ -175,18 +175,6 @@ def test_an_engine_that_takes_no_time_fails(
         explore(device, [narrow], anchor, store=store)
 
 
-def test_a_clock_that_falls_is_called_throttling(
-    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject
-) -> None:
-    fault = "clocks = iter([2000.0] * 40 + [1000.0] * 1000)\nagent.host._clock = lambda: next(clocks)"
-    with faulty_device(profile, tmp_path, fault) as device:
-        thorough = profile.protocol.model_copy(update={"rounds": 20})
-        found = explore(device, [], anchor, store=store, protocol=thorough)
-    assert found["wide"].verdict == "throttled"
-    assert "50%" in found["wide"].reason
-    assert found["wide"].summary is not None
-
-
 def kill_agents() -> None:
     """Kill every agent of this process, waiting for one to be there."""
     deadline = time.monotonic() + 20
@@ -265,10 +253,10 @@ def test_the_order_of_visits_is_seeded(
         asked: list[list[int]] = []
         original = AgentProcess.run_round
 
-        def spy(agent: AgentProcess, visits: Sequence[Visit], *, expected_s: float = 0.0) -> RoundSamples:
+        def spy(agent: AgentProcess, visits: Sequence[Visit], **options: Any) -> RoundSamples:
             if visits[0].untimed:
                 asked.append([visit.handle for visit in visits])
-            return original(agent, visits, expected_s=expected_s)
+            return original(agent, visits, **options)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(AgentProcess, "run_round", spy)

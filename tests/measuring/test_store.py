@@ -1,3 +1,4 @@
+import json
 import sqlite3
 import threading
 from pathlib import Path
@@ -5,8 +6,19 @@ from typing import Any
 
 import pytest
 
-from harness.measuring import Measurement, MeasurementError, Store, Subject, save_measurements
-from tests.measuring.records import FINGERPRINT, record
+from devices import Protocol
+from harness.measuring import (
+    EnergyRecord,
+    Measurement,
+    MeasurementError,
+    MemoryRecord,
+    Store,
+    Subject,
+    save_measurements,
+)
+from harness.measuring.conditions import conditions_of
+from harness.measuring.results import ProcessRecord
+from tests.measuring.records import FINGERPRINT, reading, record
 
 SUBJECT = Subject("any name", Path("any.onnx"), "t")
 
@@ -99,3 +111,72 @@ def test_the_run_s_own_file_holds_exactly_its_measurements_and_is_a_store(store:
 def test_a_place_that_cannot_be_written_is_a_measurement_error(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="cannot be written"):
         save_measurements([], tmp_path / "absent" / "measurements.sqlite")
+
+
+def memory(**changes: Any) -> MemoryRecord:
+    values: dict[str, Any] = {
+        "uid": "m1",
+        "topology": "t",
+        "precision": "fp32",
+        "batch_size": 1,
+        "fingerprint": FINGERPRINT,
+        "protocol": Protocol(),
+        "recorded_at": "2024-01-01T00:00:00.000+00:00",
+    }
+    return MemoryRecord(**{**values, **changes})
+
+
+def test_conditions_come_back_as_they_were_kept(store: Store) -> None:
+    conditions = conditions_of(
+        [reading(cpu_mhz=2000, temperatures_c={"cpu": 50}), reading(cpu_mhz=1800, throttling=("hot",))]
+    )
+    kept = [record(conditions=conditions)]
+    store.add(kept)
+    assert store.find(FINGERPRINT, SUBJECT, "finalist") == kept
+
+
+def test_a_record_from_before_sensors_were_read_can_still_be_read(store: Store) -> None:
+    kept = record(clock_mhz=(2000.0, 1900.0))
+    store.add([kept])
+    with sqlite3.connect(store.path) as connection:
+        (text,) = connection.execute("SELECT record FROM records").fetchone()
+        old = json.loads(text)
+        del old["conditions"], old["compute_ns"]
+        for name in ("gpu", "gpu_driver", "memory_mb"):
+            del old["fingerprint"][name]
+        for name in Protocol.model_fields:
+            if name.startswith(("throttle_", "cool_", "memory_", "energy_", "sustained_")):
+                del old["protocol"][name]
+        connection.execute("UPDATE records SET record = ?", (json.dumps(old),))
+    (found,) = store.find(FINGERPRINT, SUBJECT, "finalist")
+    assert found.conditions is None
+    assert found == kept
+
+
+def test_a_store_from_before_there_were_passes_takes_them(store: Store) -> None:
+    kept = record()
+    store.add([kept])
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("DROP TABLE passes")
+    again = Store(store.path)
+    again.add_pass(memory(peak_mb=3.0))
+    assert again.latest(FINGERPRINT, SUBJECT, MemoryRecord) == memory(peak_mb=3.0)
+    assert again.find(FINGERPRINT, SUBJECT, "finalist") == [kept]
+
+
+def test_the_last_pass_of_a_kind_is_found_for_its_device_and_graph_alone(store: Store) -> None:
+    later = memory(uid="m2", peak_mb=4.0, recorded_at="2024-01-02T00:00:00.000+00:00")
+    for each in (later, memory(peak_mb=3.0)):
+        store.add_pass(each)
+    assert store.latest(FINGERPRINT, SUBJECT, MemoryRecord) == later
+    assert store.latest(FINGERPRINT, SUBJECT, EnergyRecord) is None
+    assert store.latest(FINGERPRINT, Subject("x", Path("x"), "other"), MemoryRecord) is None
+    assert store.latest(FINGERPRINT.model_copy(update={"power_mode": "15W"}), SUBJECT, MemoryRecord) is None
+
+
+def test_passes_are_saved_with_the_run_s_measurements(tmp_path: Path) -> None:
+    path = tmp_path / "measurements.sqlite"
+    kept = memory(reason="no sensor")
+    save_measurements([Measurement(SUBJECT, (record(),), "ok")], path, [kept, kept])
+    assert Store(path).latest(FINGERPRINT, SUBJECT, MemoryRecord) == kept
+    assert isinstance(Store(path).find(FINGERPRINT, SUBJECT, "finalist")[0], ProcessRecord)

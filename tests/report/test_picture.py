@@ -123,6 +123,23 @@ def test_what_was_estimated_is_not_called_measured() -> None:
     assert "hollow: estimated, not measured" in all_text(mixed)
 
 
+def test_estimated_points_are_hollow_where_measured_ones_are_full() -> None:
+    def faces(axes: Axes, gid: str) -> set[str]:
+        return {str(line.get_markerfacecolor()) for line in axes.lines if line.get_gid() == gid}
+
+    measured = tradeoff(candidates=9)
+    estimated = [unmeasured(r, cost_source="estimated", predicted_ms=7.0 + r.macs / 1e6) for r in measured]
+    borderline = [dataclasses.replace(r, within_budget="borderline" if r.budget else None) for r in estimated]
+    for rows in (estimated, borderline):
+        latency, compute = tradeoff_figure(rows, title="").axes
+        assert faces(latency, "finalist") == {"white"}
+        assert faces(latency, "candidates") == {"none"}
+        assert faces(compute, "finalist") == {"#0072B2"}
+    latency = tradeoff_figure(measured, title="").axes[0]
+    assert faces(latency, "finalist") == {"#0072B2"}
+    assert "none" not in faces(latency, "candidates")
+
+
 def test_a_prediction_is_no_latency_to_draw() -> None:
     predicted = [unmeasured(r, cost_source="predicted", predicted_ms=1.0) for r in tradeoff(candidates=9)]
     latency = tradeoff_figure(predicted, title="").axes[0]

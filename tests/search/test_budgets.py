@@ -122,6 +122,14 @@ def test_every_missed_limit_of_a_joint_budget_is_named() -> None:
     ]
 
 
+def test_what_was_not_measured_can_be_called_otherwise() -> None:
+    (budget,) = parse_budgets({COMPUTE: "1/200", LATENCY: "3"})
+    (miss,) = split_feasible([budget], {COMPUTE: 1 / 80, LATENCY: 3.2}, {LATENCY: "the smallest subnet, by estimate,"})[
+        1
+    ]
+    assert str(miss).endswith("the smallest subnet needs 1/80 and the smallest subnet, by estimate, needs 3.2ms")
+
+
 def test_a_budget_exactly_at_the_least_cost_is_feasible_and_unknown_costs_rule_nothing_out() -> None:
     budgets = parse_budgets({COMPUTE: "1/80"})
     assert split_feasible(budgets, {COMPUTE: 1 / 80}) == (list(budgets), [])

@@ -17,6 +17,17 @@ class EngineError(Exception):
     """The engine could not do what was asked; the message is its own."""
 
 
+class Settings(NamedTuple):
+    """How a network is to be loaded."""
+
+    threads: int
+    precision: str
+    build: int
+    """Which of several builds of the same network; engines that build nothing ignore it."""
+    limit_s: float
+    """Time that a program started for it may take."""
+
+
 class Samples(NamedTuple):
     """The timed runs of one visit, in nanoseconds, in their order."""
 
@@ -52,13 +63,19 @@ class Engine(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return `version`, `options` (how networks are run, in words) and `precisions` that this build can run."""
+        """Return `version`, `options` (how networks are run, in words) and `precisions` that this runtime can run.
+
+        Where they are of interest, also `refused` (why other precisions cannot be run, by precision), `builds` (whether
+        networks are compiled here, so that two builds of one may differ) and `visit_s` (seconds that a visit may take
+        beyond its runs).
+        """
 
     @abstractmethod
-    def load(self, path: str, threads: int, precision: str) -> Model:
-        """Load the network in file `path` to run on `threads` threads; raises `EngineError`.
+    def load(self, path: str, settings: Settings) -> Model:
+        """Load the network in file `path`; raises `EngineError`.
 
-        The file is ONNX: in float32 for fp32 and fp16, with quantisation nodes for int8.
+        The file is ONNX: in float32 for fp32 and fp16, with quantisation nodes for int8. The precision is one of those
+        that `describe` offers.
         """
 
 
@@ -72,4 +89,23 @@ def time_calls(call: Callable[[], Any], untimed: int, timed: int) -> list[int]:
         start = clock()
         call()
         samples.append(clock() - start)
+    return samples
+
+
+def time_with_events(call: Callable[[], Any], elapsed_ns: Callable[[], int], untimed: int, timed: int) -> Samples:
+    """Run `call` like `time_calls`; after each timed run, outside its timing, `elapsed_ns` tells the device's own time.
+
+    Raises `EngineError` where the device reports a run that took no time.
+    """
+    clock = time.perf_counter_ns
+    for _ in range(untimed):
+        call()
+    samples = Samples([], [])
+    for _ in range(timed):
+        start = clock()
+        call()
+        samples.host.append(clock() - start)
+        samples.compute.append(elapsed_ns())
+    if min(samples.compute) <= 0:
+        raise EngineError("the device's events report a run that took no time")
     return samples

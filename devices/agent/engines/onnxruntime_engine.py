@@ -1,12 +1,14 @@
-"""ONNX Runtime on the processor.
+"""ONNX Runtime: on the processor, or on a GPU through its CUDA or TensorRT execution provider.
 
-`host` latency here is `session.run(None, {input: array})` from Python: input in host memory, outputs as new arrays.
+`host` latency here is `session.run(None, {input: array})` from Python: input in host memory, outputs as new arrays, and
+on a GPU the copies to it and back inside.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +18,20 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from .contract import Engine, EngineError, Model, Samples, time_calls
+from .cache import digest
+from .contract import Engine, EngineError, Model, Samples, Settings, time_calls
+from .cudart import device_name
+from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB
 
 if TYPE_CHECKING:
+    from .cache import EngineCache
     from .contract import Array
 
-PROVIDERS = ["CPUExecutionProvider"]
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 
 
 def session_options(threads: int) -> Any:
@@ -78,7 +88,7 @@ class OnnxRuntimeModel(Model):
 
 
 class OnnxRuntimeEngine(Engine):
-    """The onnxruntime package found on this device."""
+    """The onnxruntime package found on this device, on its processor."""
 
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
@@ -88,18 +98,105 @@ class OnnxRuntimeEngine(Engine):
             "options": "inter-op 1, sequential, all optimisations, spinning on, stopped when a run ends",
         }
 
-    def load(self, path: str, threads: int, precision: str) -> Model:
+    def load(self, path: str, settings: Settings) -> Model:
         """Create a session for the file; raises `EngineError`."""
-        try:
-            session = ort.InferenceSession(path, session_options(threads), providers=PROVIDERS)
-        except Exception as error:  # the runtime has no common base class for its errors
-            raise EngineError(_first_line(error)) from error
-        return OnnxRuntimeModel(session)
+        return OnnxRuntimeModel(_session(path, session_options(settings.threads), "CPUExecutionProvider", {}))
 
 
-def create(variant: str) -> Engine:
-    """Return the engine of this module."""
-    return OnnxRuntimeEngine()
+class CudaEngine(Engine):
+    """The package's CUDA provider. It runs float16 only from files in float16, and integers as floats."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the version and the session configuration in words."""
+        return {
+            "version": ort.__version__,
+            "precisions": ["fp32"],
+            "refused": {
+                "fp16": "the CUDA provider takes precisions from the file, and the file is in float32",
+                "int8": "the CUDA provider computes quantised layers in float32",
+            },
+            "options": "CUDA provider alone, no fall-back to the processor, no TF32, copies to the GPU and back inside",
+        }
+
+    def load(self, path: str, settings: Settings) -> Model:
+        """Create a session for the file; raises `EngineError` where any of it would run on the processor."""
+        options = _gpu_session_options(settings.threads)
+        return OnnxRuntimeModel(_session(path, options, "CUDAExecutionProvider", {"device_id": 0}))
+
+
+class TensorRtProviderEngine(Engine):
+    """The package's TensorRT provider, whose engines it keeps itself, in a folder of ours for each."""
+
+    def __init__(self, cache: EngineCache) -> None:
+        self._cache = cache
+        self._device = device_name()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the version and the session configuration in words."""
+        return {
+            "version": ort.__version__,
+            "precisions": ["fp32", "fp16", "int8"],
+            "options": "TensorRT provider alone, no fall-back to the processor, built here (%s), copies to the GPU and "
+            "back inside" % BUILT_WITH,
+            "builds": True,
+        }
+
+    def load(self, path: str, settings: Settings) -> Model:
+        """Create a session for the file; raises `EngineError` where any of it would run on the processor."""
+        key = self._cache.key(
+            engine="onnxruntime-tensorrt",
+            version=ort.__version__,
+            gpu=self._device,
+            flags=BUILT_WITH,
+            build=settings.build,
+            network=digest(Path(path)),
+            precision=settings.precision,
+        )
+        provider_options = {
+            "device_id": 0,
+            "trt_max_workspace_size": WORKSPACE_MIB << 20,
+            "trt_fp16_enable": settings.precision == "fp16",
+            "trt_int8_enable": settings.precision == "int8",
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(self._cache.subfolder(key)),
+            "trt_timing_cache_enable": True,
+        }
+        options = _gpu_session_options(settings.threads)
+        return OnnxRuntimeModel(_session(path, options, "TensorrtExecutionProvider", provider_options))
+
+
+def create(variant: str, cache: EngineCache) -> Engine:
+    """Return the engine for one of `PROVIDERS`; raises `EngineError` where this package was built without it."""
+    if PROVIDERS[variant] not in ort.get_available_providers():
+        found = ", ".join(ort.get_available_providers())
+        raise EngineError("this build of onnxruntime has no %s, only %s" % (PROVIDERS[variant], found))
+    if variant == "cpu":
+        return OnnxRuntimeEngine()
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # the one switch that CUDA's libraries and TensorRT all heed
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # CUDA's libraries, where they came as Python packages
+    return CudaEngine() if variant == "cuda" else TensorRtProviderEngine(cache)
+
+
+def _gpu_session_options(threads: int) -> Any:
+    options = session_options(threads)
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return options
+
+
+def _session(path: str, options: Any, provider: str, provider_options: dict[str, Any]) -> Any:
+    """Return a session on `provider`; raises `EngineError` where the runtime would take another in silence."""
+    try:
+        session = ort.InferenceSession(path, options, providers=[(provider, provider_options)])
+    except Exception as error:  # the runtime has no common base class for its errors
+        raise EngineError("%s could not take the network: %s" % (provider, _first_line(error))) from error
+    session.disable_fallback()
+    if session.get_providers()[0] != provider:
+        raise EngineError(
+            "onnxruntime could not start its %s and took %s instead; its messages on the device say why"
+            % (provider, session.get_providers()[0])
+        )
+    return session
 
 
 def _first_line(error: Exception) -> str:

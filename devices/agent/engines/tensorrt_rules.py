@@ -1,0 +1,37 @@
+"""What holds for TensorRT whichever way it is reached, by its Python binding or by trtexec."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .contract import EngineError
+
+WORKSPACE_MIB = 1024
+#: What every engine is built with, as far as it could be otherwise; a part of the key that engines are kept by.
+BUILT_WITH = "workspace %d MiB, no TF32, default optimisation level" % WORKSPACE_MIB
+_OLDEST = (8, 5)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return a version like `10.3.0.26` as numbers; raises `EngineError` where it is too old for what is done here."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+    if not numbers:
+        raise EngineError("TensorRT does not tell its version (it says %r)" % version)
+    if numbers < _OLDEST:
+        raise EngineError(
+            "TensorRT %s is too old, it must be %d.%d or newer: install JetPack 5.1 or newer (a board whose last is "
+            "JetPack 4, such as the first Jetson Nano, cannot be used)" % (version, *_OLDEST)
+        )
+    return numbers
+
+
+def offer(flags: bool) -> dict[str, Any]:
+    """Return the part of a description that says which precisions there are.
+
+    `flags` says whether the builder has its own modes for FP16 and INT8, as it had until TensorRT 10.
+    """
+    if flags:
+        return {"precisions": ["fp32", "fp16", "int8"], "refused": {}}
+    why = "since TensorRT 11 the builder takes precisions from the file alone, and the file is in float32"
+    return {"precisions": ["fp32", "int8"], "refused": {"fp16": why}}

@@ -1,0 +1,76 @@
+"""ONNX Runtime's providers: which are there, and that none takes another's place in silence."""
+
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+
+from devices import AgentProcess, Device, EngineFailed
+from devices.agent.engines import onnxruntime_engine
+from devices.agent.engines.cache import EngineCache
+from devices.agent.engines.contract import EngineError, Settings
+from tests.devices.networks import write_quantised_network
+
+SETTINGS = Settings(threads=1, precision="fp32", build=0, limit_s=60.0)
+needs_none = pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="a GPU build is here")
+
+
+@needs_none
+@pytest.mark.parametrize(
+    ("engine", "provider"),
+    [("onnxruntime-cuda", "CUDAExecutionProvider"), ("onnxruntime-tensorrt", "TensorrtExecutionProvider")],
+)
+def test_a_build_without_the_provider_says_so_and_what_it_has(agent: AgentProcess, engine: str, provider: str) -> None:
+    (found,) = agent.describe([engine]).engines
+    assert found.missing is not None
+    assert f"has no {provider}, only " in found.missing
+    assert "CPUExecutionProvider" in found.missing
+
+
+@needs_none
+@pytest.mark.parametrize("variant", ["cuda", "tensorrt"])
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_is_listed_but_does_not_start_is_an_error_and_not_the_processor(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
+) -> None:
+    """The real runtime goes on with the processor then, having said so on standard error alone.
+
+    Since version 1.15 it can be forbidden to; the second look is for those before.
+    """
+    everything = [*onnxruntime_engine.PROVIDERS.values()]
+    cache = EngineCache(tmp_path / "engines", dict)
+    with monkeypatch.context() as patch:
+        patch.setattr(ort, "get_available_providers", lambda: everything)
+        patch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+        engine = onnxruntime_engine.create(variant, cache)
+    with pytest.raises(EngineError, match=r"ExecutionProvider could not take the network: .*fallback to CPU EP"):
+        engine.load(str(network), SETTINGS)
+    monkeypatch.setattr(onnxruntime_engine, "_gpu_session_options", onnxruntime_engine.session_options)
+    with pytest.raises(EngineError, match=r"could not start its \w+ and took CPUExecutionProvider instead"):
+        engine.load(str(network), SETTINGS)
+
+
+def test_each_provider_offers_the_precisions_that_it_computes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [*onnxruntime_engine.PROVIDERS.values()])
+    cache = EngineCache(tmp_path / "engines", dict)
+    found = {name: onnxruntime_engine.create(name, cache).describe() for name in onnxruntime_engine.PROVIDERS}
+    assert {name: what["precisions"] for name, what in found.items()} == {
+        "cpu": ["fp32", "int8"],
+        "cuda": ["fp32"],
+        "tensorrt": ["fp32", "fp16", "int8"],
+    }
+    assert set(found["cuda"]["refused"]) == {"fp16", "int8"}
+    assert [name for name, what in found.items() if what.get("builds")] == ["tensorrt"]
+
+
+def test_the_processor_runs_a_quantised_network_and_refuses_half_precision(
+    device: Device, agent: AgentProcess, network: Path, tmp_path: Path
+) -> None:
+    assert device.load(agent, write_quantised_network(tmp_path / "quantised.onnx"), "int8").finite
+    with pytest.raises(EngineFailed, match=r"onnxruntime \S+ does not run fp16 here; it runs fp32, int8"):
+        device.load(agent, network, "fp16")
+    with pytest.raises(EngineFailed, match="no quantised layers"):
+        device.load(agent, network, "int8")

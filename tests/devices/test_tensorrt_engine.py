@@ -1,0 +1,382 @@
+"""The TensorRT engine in the real agent, against each version's binding with ONNX Runtime behind it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from devices import AgentProcess, Device, DeviceError, DeviceProfile, EngineFailed, Visit, connect
+from devices.process import EngineDescription, Images
+from tests.boards.fake_jetson.plan import recipe_of
+from tests.devices.conftest import MakeBoard
+from tests.devices.networks import SHAPE, write_network, write_quantised_network
+
+IMAGES = np.random.default_rng(1).normal(size=(3, *SHAPE[1:])).astype(np.float32)
+
+
+@pytest.fixture
+def profile(profile: DeviceProfile) -> DeviceProfile:
+    return profile.override(engines=["tensorrt"])
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@contextmanager
+def fresh_agent(profile: DeviceProfile, state: Path) -> Iterator[tuple[Device, AgentProcess]]:
+    with connect(profile, state=state, lock_wait_s=0) as device, device.agent() as agent:
+        yield device, agent
+
+
+def expected(network: Path) -> Images:
+    session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"image": image[None]})[0] for image in IMAGES])
+
+
+def plans(state: Path) -> list[Path]:
+    """Return the plans that are kept, the latest last."""
+    return sorted((state / "local" / "engines").glob("*.plan"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def described(profile: DeviceProfile, state: Path, engine: str = "tensorrt") -> EngineDescription:
+    with fresh_agent(profile, state) as (_, agent):
+        return agent.describe([engine]).engines[0]
+
+
+@pytest.mark.parametrize("jetpack", ["5", "6", "desktop"])
+class TestEveryVersion:
+    def test_says_what_it_is_and_runs(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path
+    ) -> None:
+        version = make_board(jetpack).release.tensorrt
+        found = described(profile, state)
+        assert (found.missing, found.version, found.builds) == (None, version, True)
+        assert found.precisions == (("fp32", "int8") if jetpack == "desktop" else ("fp32", "fp16", "int8"))
+
+    def test_runs_a_network_and_times_host_and_device(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
+    ) -> None:
+        make_board(jetpack)
+        with fresh_agent(profile, state) as (device, agent):
+            model = device.load(agent, network)
+            np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
+            result = agent.run_round([Visit(model.handle, 2, 6)])
+        assert len(result.samples[0]) == len(result.compute[0]) == 6
+        assert all(
+            0 < device_ns < host_ns for device_ns, host_ns in zip(result.compute[0], result.samples[0], strict=True)
+        )
+        (plan,) = plans(state)
+        recipe = recipe_of(plan)
+        assert (recipe.fp16, recipe.int8, recipe.tf32, recipe.workspace) == (False, False, False, 2**30)
+
+    def test_runs_a_quantised_network_in_int8(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, tmp_path: Path
+    ) -> None:
+        make_board(jetpack)
+        network = write_quantised_network(tmp_path / "quantised.onnx")
+        with fresh_agent(profile, state) as (device, agent):
+            model = device.load(agent, network, "int8")
+            np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
+        assert [recipe_of(plan).int8 for plan in plans(state)] == [True]
+
+    def test_a_failed_build_is_told_in_tensorrt_s_own_words_and_the_agent_goes_on(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
+    ) -> None:
+        board = make_board(jetpack)
+        with fresh_agent(profile, state) as (device, agent):
+            board.set_fault("build fails")
+            with pytest.raises(EngineFailed, match=r"cannot build the network: .*Could not find any implementation"):
+                device.load(agent, network)
+            assert not plans(state)
+            board.set_fault()
+            assert device.load(agent, network).finite
+
+
+@pytest.mark.parametrize("jetpack", ["5", "6"])
+def test_half_precision_is_the_builder_s_where_it_has_a_flag(
+    make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board(jetpack)
+    with fresh_agent(profile, state) as (device, agent):
+        model = device.load(agent, network, "fp16")
+        np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network).astype(np.float16))
+    assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
+
+
+def test_half_precision_is_refused_in_words_where_the_file_alone_decides(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("desktop")
+    words = r"tensorrt 11\.0\.0\.114 does not run fp16 here \(since TensorRT 11 .*\); it runs fp32, int8"
+    with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match=words):
+        device.load(agent, network, "fp16")
+
+
+def test_int8_without_quantised_layers_is_refused_before_it_is_built(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match="no quantised layers"):
+        device.load(agent, network, "int8")
+    assert not plans(state)
+
+
+def test_a_precision_that_does_not_exist_is_refused(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match="does not run fp4"):
+        device.load(agent, network, "fp4")
+
+
+def test_a_file_that_the_parser_does_not_know_is_refused_in_its_words(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, tmp_path: Path
+) -> None:
+    make_board("5")
+    model = onnx.load(network)
+    model.opset_import[0].version = 18
+    onnx.save(model, tmp_path / "newer.onnx")
+    with fresh_agent(profile, state) as (device, agent):
+        with pytest.raises(EngineFailed, match=r"cannot read the network: .*opset 18 is newer than 17"):
+            device.load(agent, tmp_path / "newer.onnx")
+        assert device.load(agent, network).finite
+
+
+def test_tensorrt_8_2_is_refused_with_what_to_do(make_board: MakeBoard, profile: DeviceProfile, state: Path) -> None:
+    make_board("4")
+    missing = described(profile, state).missing
+    assert missing is not None
+    assert "TensorRT 8.2.1.8 is too old" in missing
+    assert "JetPack 5.1 or newer" in missing
+
+
+def test_a_board_without_the_binding_says_so(make_board: MakeBoard, profile: DeviceProfile, state: Path) -> None:
+    make_board("6").remove_binding()
+    missing = described(profile, state).missing
+    assert missing is not None
+    assert "the runtime of tensorrt cannot be imported: No module named 'tensorrt'" in missing
+
+
+def test_a_binding_whose_libraries_are_missing_says_so(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path
+) -> None:
+    board = make_board("6")
+    broken = "import ctypes\nctypes.CDLL('libnvinfer.so.99')\n"
+    (board.folder / "python" / "tensorrt" / "__init__.py").write_text(broken)
+    missing = described(profile, state).missing
+    assert missing is not None
+    assert "libnvinfer.so.99" in missing
+
+
+def test_a_machine_without_a_gpu_says_so(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_board("6")
+    monkeypatch.setenv("FAKE_CUDA_NO_DEVICE", "1")
+    assert described(profile, state).missing == (
+        "cudaGetDeviceCount failed: no CUDA-capable device is detected (CUDA error 100)"
+    )
+
+
+def test_an_engine_is_built_once_and_kept_for_later_runs(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    board = make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        device.load(agent, network)
+    board.set_fault("build fails")
+    with fresh_agent(profile, state) as (device, agent):
+        model = device.load(agent, network)
+        np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
+    assert len(plans(state)) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None], ids=["empty", "garbage", "cut short"])
+def test_a_damaged_engine_is_built_again(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, damage: bytes | None
+) -> None:
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        device.load(agent, network)
+    (plan,) = plans(state)
+    plan.write_bytes(plan.read_bytes()[:-10] if damage is None else damage)
+    with fresh_agent(profile, state) as (device, agent):
+        np.testing.assert_array_equal(agent.infer(device.load(agent, network), IMAGES), expected(network))
+    (again,) = plans(state)
+    assert recipe_of(again).version == "10.3.0"
+
+
+def test_an_engine_that_the_runtime_refuses_is_built_again(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, tmp_path: Path
+) -> None:
+    """Whole as its name says, and yet not for this TensorRT: as after a change that the version does not tell."""
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        device.load(agent, network)
+    (plan,) = plans(state)
+    package = tmp_path / "jetpack-6" / "python" / "tensorrt" / "__init__.py"
+    package.write_text(package.read_text().replace("'10.3.0'", "'10.3.1'") + "__version__ = '10.3.0'\n")
+    with fresh_agent(profile, state) as (device, agent):
+        assert device.load(agent, network).finite
+    (again,) = plans(state)
+    assert recipe_of(again).version == "10.3.1"
+    assert again != plan
+
+
+def test_what_was_timed_for_one_network_is_known_for_the_next_but_not_for_another_build(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, tmp_path: Path
+) -> None:
+    make_board("6")
+    other = write_network(tmp_path / "other.onnx", scale=2.0)
+    timed = []
+    for file, build in ((network, 0), (other, 0), (network, 1)):
+        with fresh_agent(profile, state) as (device, agent):
+            device.load(agent, file, build=build)
+        timed.append(recipe_of(plans(state)[-1]).timed)
+    assert timed == [2, 0, 2]
+    assert len(plans(state)) == 3
+
+
+@pytest.mark.parametrize("damage", [b"not a timing cache", b"timings of 8.5.2.2\nConv"], ids=["garbage", "another's"])
+def test_timings_that_cannot_be_used_are_made_anew(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, tmp_path: Path, damage: bytes
+) -> None:
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        device.load(agent, network)
+    (timings,) = (state / "local" / "engines").glob("*.timing")
+    timings.write_bytes(damage)
+    with fresh_agent(profile, state) as (device, agent):
+        device.load(agent, write_network(tmp_path / "other.onnx", scale=2.0))
+    assert recipe_of(plans(state)[-1]).timed == 2
+    assert timings.read_bytes().startswith(b"timings of 10.3.0")
+
+
+def test_whatever_an_engine_depends_on_makes_another_one(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = make_board("6")
+
+    def count(precision: str = "fp32", build: int = 0) -> int:
+        with fresh_agent(profile, state) as (device, agent):
+            device.load(agent, network, precision, build)
+        return len(plans(state))
+
+    assert (count(), count()) == (1, 1)
+    assert count("fp16") == 2
+    assert count(build=2) == 3
+    board.set_power_mode("15W")
+    assert count() == 4
+    release = board.root / "etc" / "nv_tegra_release"
+    release.write_text(release.read_text().replace("4.3", "4.4"))
+    assert count() == 5
+    monkeypatch.setenv("FAKE_CUDA_NAME", "Orin NX")
+    assert count() == 6
+    make_board("5")
+    assert count() == 7
+
+
+def test_a_cache_that_cannot_be_written_fails_in_words(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("6")
+    with connect(profile, state=state, lock_wait_s=0) as device, device.agent() as agent:
+        (state / "local" / "engines").write_text("a file where the folder should be")
+        with pytest.raises(EngineFailed, match=r"cannot be kept in .*engines: File exists"):
+            device.load(agent, network)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("wrong shape", r"answers with shape \[1, 4, 1, 2\], its file says \[1, 4, 1, 1\]"), ("run fails", "Myelin")],
+)
+def test_an_engine_that_answers_wrongly_fails_at_loading(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, fault: str, words: str
+) -> None:
+    make_board("6").set_fault(fault)
+    with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match=words):
+        device.load(agent, network)
+
+
+def test_numbers_that_are_none_are_noticed_at_loading(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("6").set_fault("nan")
+    with fresh_agent(profile, state) as (device, agent):
+        assert not device.load(agent, network).finite
+
+
+def test_a_network_that_fails_later_is_named_by_its_handle(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    board = make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        first, second = device.load(agent, network), device.load(agent, network)
+        agent.unload(first)
+        board.set_fault("run fails")
+        with pytest.raises(EngineFailed, match=r"could not be run: .*Myelin") as failure:
+            agent.run_round([Visit(second.handle, 0, 1)])
+        assert failure.value.handle == second.handle
+        board.set_fault()
+        assert len(agent.run_round([Visit(second.handle, 0, 3)]).samples[0]) == 3
+
+
+def test_a_device_whose_clock_stands_still_fails(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_board("6")
+    monkeypatch.setenv("FAKE_CUDA_STOPPED_CLOCK", "1")
+    with fresh_agent(profile, state) as (device, agent):
+        model = device.load(agent, network)
+        with pytest.raises(EngineFailed, match="took no time"):
+            agent.run_round([Visit(model.handle, 0, 1)])
+
+
+def test_a_build_number_that_makes_no_sense_is_refused(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
+) -> None:
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent), pytest.raises(DeviceError, match="numbered from 0 to 99"):
+        device.load(agent, network, build=100)
+
+
+UNLOAD = """
+import ctypes, sys
+from pathlib import Path
+from agent.engines import Engines
+from agent.engines.cache import EngineCache
+from agent.engines.contract import Settings
+import numpy as np
+cache, path = Path(sys.argv[1]), sys.argv[2]
+engine = Engines(EngineCache(cache, dict)).engine("tensorrt")
+for _ in range(3):
+    model = engine.load(path, Settings(1, "fp32", 0, 60.0))
+    model.visit(np.ones(model.input_shape, np.float32), 1, 2)
+    print(ctypes.CDLL("libcudart.so").fakeHeld(), end=" ")
+    model.unload()
+    print(ctypes.CDLL("libcudart.so").fakeHeld(), end=" ")
+"""
+
+
+def test_an_unloaded_network_gives_back_all_that_it_held(make_board: MakeBoard, network: Path, tmp_path: Path) -> None:
+    make_board("6")
+    done = subprocess.run(
+        [sys.executable, "-c", UNLOAD, str(tmp_path / "cache"), str(network)],
+        cwd=Path(__file__).parents[2] / "devices",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=dict(os.environ),
+    )
+    held = [int(count) for count in done.stdout.split()]
+    assert held == [7, 0] * 3  # two buffers on either side, a stream, two events
