@@ -1,43 +1,23 @@
-"""Planning without a device: the stages of a run with costs from published hardware figures (`--estimate`).
+"""Planning without a device: the stages that need costs, with those of published hardware figures (`--estimate`).
 
 Nothing is connected and nothing is measured. An estimate can speak against a budget, but it never confirms one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from devices import DeviceProfile, Hardware, ProfileError, known_profiles, load_profile
 from devices.hardware import Precision
 from harness.bank import ModelBank, load_bank
 from harness.costs import NUMBER_BYTES, ComplexityCounter, Roof, Roofline
-from harness.data import TargetLabels
 from harness.deployment import Deployment
 from harness.export import ExportMismatch
-from harness.pipeline import adapt, new_bank, report
 from harness.planning import find_candidates
 from harness.report import Row, mark_front, write_csv
 from harness.run import Run
 from harness.search import COMPUTE, LATENCY, Cost, InfeasibleBudget, Kind, Scorer, select, split_feasible
 from harness.tradeoff import PRECISION, DeviceResults, rows_of
-
-
-def run_estimates(run: Run, target_labels: TargetLabels | None, stages: Collection[str]) -> None:
-    """Run the given stages as `pipeline.run_stages` does, but without any device: there is nothing to profile."""
-    if {"adapt", "search"} & set(stages):
-        _rule_out_the_impossible(run)
-    if "adapt" in stages:
-        adapt(run)
-    if "profile" in stages and len(stages) == 1:
-        run.console.say("an estimated run has nothing to profile")
-    if "search" in stages:
-        _search(run)
-    if "report" in stages:
-        cautions = [caution(profile) for profile in run.profiles]
-        report(run, target_labels, cautions)
-        for sentence in cautions:
-            run.console.warn(sentence)
 
 
 def profile_roof(profile: DeviceProfile) -> Roof:
@@ -67,17 +47,20 @@ def roof_of(hardware: Hardware, precision: Precision, threads: int) -> Roof | No
     )
 
 
-def caution(profile: DeviceProfile) -> str:
-    """Return what whoever reads the results must know."""
-    return (
+def cautions(run: Run) -> list[str]:
+    """Return what whoever reads the results must know: nothing where the devices were measured."""
+    if not run.settings.estimate:
+        return []
+    return [
         f"nothing was measured on {profile.name}: its latencies are about the least that published figures allow; real "
         f"ones are mostly one to five times as long, and more where layers are small (docs/estimating.md)"
-    )
+        for profile in run.profiles
+    ]
 
 
-def _rule_out_the_impossible(run: Run) -> None:
+def rule_out_by_estimate(run: Run, bank: ModelBank) -> None:
     """Drop the budgets that even the smallest subnet exceeds by estimate, before anything is trained."""
-    counter = ComplexityCounter(new_bank(run))
+    counter = ComplexityCounter(bank)
     smallest = counter.space.smallest
     with run.folder.timed("checks"):
         for profile in run.profiles:
@@ -89,7 +72,7 @@ def _rule_out_the_impossible(run: Run) -> None:
     run.go_on_without()
 
 
-def _search(run: Run) -> None:
+def search_by_estimate(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget by estimate, and export what was chosen."""
     bank, _ = load_bank(run.folder.bank)
     counter = ComplexityCounter(bank)

@@ -26,7 +26,7 @@ from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
 from harness.data import DataError, TargetLabels
-from harness.estimating import profile_roof, run_estimates
+from harness.estimating import profile_roof
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
@@ -102,9 +102,8 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, _opened(store))
     console.say(f"run folder: {folder.path}")
-    carry_out = run_estimates if run.settings.estimate else run_stages
     with suppress(NothingLeft):
-        carry_out(run, target_labels, stages or STAGES)
+        run_stages(run, target_labels, stages or STAGES)
     return code_of(run.problems)
 
 

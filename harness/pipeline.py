@@ -7,7 +7,7 @@ goes on where it was. Target labels enter `report` and nothing before it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalo
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
 from harness.data import TargetLabels
 from harness.deployment import Deployment
+from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import target_accuracy
 from harness.finalists import choose, shortfalls, shortlist
 from harness.measuring import MeasurementError, explore, finalists, measure_further, save_measurements
@@ -39,14 +40,15 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 
     Raises NothingLeft where there is no rest.
     """
+    estimate = run.settings.estimate
     if {"adapt", "search"} & set(stages):
-        rule_out_the_impossible(run)
+        rule_out_by_estimate(run, new_bank(run)) if estimate else rule_out_the_impossible(run)
     if "adapt" in stages:
         adapt(run)
-    if "profile" in stages:
+    if "profile" in stages and not estimate:
         profile(run)
     if "search" in stages:
-        search(run)
+        search_by_estimate(run) if estimate else search(run)
     if "report" in stages:
         report(run, target_labels)
 
@@ -210,8 +212,8 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
 
 
-def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str] = ()) -> None:
-    """Write the trade-off with accuracy where target labels exist - their only use - and draw it, with `cautions`."""
+def report(run: Run, target_labels: TargetLabels | None) -> None:
+    """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
     rows = read_csv(run.folder.tradeoff)
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
@@ -223,6 +225,8 @@ def report(run: Run, target_labels: TargetLabels | None, cautions: Sequence[str]
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions])
+    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions(run)])
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)
+    for caution in cautions(run):
+        run.console.warn(caution)

@@ -190,9 +190,10 @@ class TestStages:
         assert {row.cost_source for row in selected(run)} == {"measured"}
 
     def test_there_is_nothing_to_profile(self, runner: Runner, copied: Path) -> None:
-        done = runner("profile", "--run", copied)
-        assert done.code == 0
-        assert "nothing to profile" in done.err
+        before = (copied / "tradeoff.csv").read_bytes()
+        assert runner("profile", "--run", copied).code == 0
+        assert (copied / "tradeoff.csv").read_bytes() == before
+        assert json.loads((copied / "run.json").read_text())["cost_models"] == {}
 
 
 class TestRefusals:
