@@ -111,7 +111,7 @@ class Device:
         )
 
     def infer(self, path: Path, images: Images) -> Images:
-        """Return what the network in `path` answers for `images` [N, ...] on the device."""
+        """Return what the network in `path` answers for `images` [N, ...] on the device, in a fresh agent."""
         with self.agent() as agent:
             return agent.infer(self.load(agent, path), images)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from devices import Device, Precision
-from harness.bank import Architecture, ModelBank, Statistics
+from devices import Device, EngineFailed, Precision
+from harness.bank import Architecture, ModelBank
+from harness.console import Advance
 from harness.data import Domains
 from harness.export import Template, in_precision, topology_key, verify, write_subnet
 from harness.measuring import Subject, with_one_reconnection
@@ -26,10 +28,12 @@ class Answers(NamedTuple):
     """What the engine on the device answers, beside what the bank does."""
 
     images: int
-    agreement: float
-    """Share of the images with the bank's top-1 class; 0 where an answer is not finite."""
-    upem: float
+    agreement: float | None
+    """Share of the images with the bank's top-1 class; None where there is no answer to compare."""
+    upem: float | None
     """UPEM of the network as it is deployed: distance of its predictions from the bank's full-width subnet's."""
+    problem: str = ""
+    """Why there is none."""
 
 
 class Deployment:
@@ -61,29 +65,43 @@ class Deployment:
         verify(model, bank, arch, statistics, domains.target[:CHECK_IMAGES])
         return self._write(in_precision(model, self.precision, domains.calibration), arch, folder)
 
-    @torch.no_grad()
-    def check(self, device: Device, subject: Subject, arch: Architecture, wanted: int) -> Answers:
-        """Run a subnet on the device for `wanted` target images (fewer where they are large) and compare its answers.
+    def check(
+        self, device: Device, subjects: Mapping[Architecture, Subject], wanted: int, progress: Advance
+    ) -> dict[Architecture, Answers]:
+        """Run subnets on the device for `wanted` target images (fewer where they are large) and compare the answers.
 
         A line to the device that breaks meanwhile is mended once.
         """
-        images = self.domains.calibration[: self._images(wanted)]
-        statistics = self.bank.reestimate(self.domains.calibration, arch)
-        expected = self._logits(images, arch, statistics)
-        full = self.bank.space.full
-        anchored = self._logits(images, full, self.bank.reestimate(self.domains.calibration, full)).softmax(dim=1)
-        answer = with_one_reconnection(device, lambda: device.infer(subject.file, images.numpy()))
-        found = torch.from_numpy(answer)
+        affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
+        images = self.domains.calibration[: max(LEAST_ANSWERS, min(wanted, affordable))]
+        anchored = self._logits(images, self.bank.space.full).softmax(dim=1)
+
+        def compared() -> dict[Architecture, Answers]:
+            found: dict[Architecture, Answers] = {}
+            for arch, subject in subjects.items():
+                found[arch] = self._compared(device, subject, images, self._logits(images, arch), anchored)
+                progress(len(found), len(subjects))
+            return found
+
+        return with_one_reconnection(device, compared)
+
+    def _compared(
+        self, device: Device, subject: Subject, images: Tensor, expected: Tensor, anchored: Tensor
+    ) -> Answers:
+        try:
+            found = torch.from_numpy(device.infer(subject.file, images.numpy()))
+        except EngineFailed as error:
+            return Answers(len(images), None, None, f"the engine failed: {error}")
         if not found.isfinite().all():
-            return Answers(len(images), 0.0, float("nan"))
+            return Answers(len(images), None, None, "the engine answers with numbers that are not finite")
+        if found.shape != expected.shape:
+            return Answers(len(images), None, None, f"the engine answers with shape {tuple(found.shape)}")
         agreement = float((found.argmax(dim=1) == expected.argmax(dim=1)).float().mean())
         return Answers(len(images), agreement, discrepancy(found.softmax(dim=1), anchored))
 
-    def _images(self, wanted: int) -> int:
-        affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
-        return max(LEAST_ANSWERS, min(wanted, affordable))
-
-    def _logits(self, images: torch.Tensor, arch: Architecture, statistics: Statistics) -> torch.Tensor:
+    @torch.no_grad()
+    def _logits(self, images: Tensor, arch: Architecture) -> Tensor:
+        statistics = self.bank.reestimate(self.domains.calibration, arch)
         parts = torch.split(images, CHECK_IMAGES)
         return torch.cat([self.bank.logits(part, arch, statistics) for part in parts])
 

@@ -82,9 +82,7 @@ def check(
 ) -> None:
     """Compare what the engine on the device answers with what the bank answers, for every subnet of the shortlist."""
     with run.console.stage(f"checking answers of {results.name}") as advance:
-        for done, (arch, subject) in enumerate(subjects.items(), start=1):
-            results.answers[arch] = deployment.check(device, subject, arch, run.settings.effort.score_images)
-            advance(done, len(subjects))
+        results.answers = deployment.check(device, subjects, run.settings.effort.score_images, advance)
     for arch in results.answers:
         if doubt := results.doubt(arch):
             run.console.warn(f"subnet {subjects[arch].name} is not selected on {results.name}: {doubt}")

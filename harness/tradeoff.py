@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +55,11 @@ class DeviceResults:
     def doubt(self, arch: Architecture) -> str | None:
         """Say why the answers that the device gave for a subnet rule it out; None where they do not."""
         answers = self.answers.get(arch)
-        if answers is None or answers.agreement >= LEAST_AGREEMENT[self.precision]:
+        if answers is None:
+            return None
+        if answers.agreement is None:
+            return answers.problem
+        if answers.agreement >= LEAST_AGREEMENT[self.precision]:
             return None
         return (
             f"the engine on the device names another class than the bank for {1 - answers.agreement:.0%} of "
@@ -178,7 +181,7 @@ def _upem(results: DeviceResults, arch: Architecture) -> float | None:
     if results.precision == "fp32":
         return results.upem.get(arch)
     answers = results.answers.get(arch)
-    return answers.upem if answers and math.isfinite(answers.upem) else None
+    return answers.upem if answers else None
 
 
 def _further(costs: FurtherCosts | None) -> dict[str, Any]:
