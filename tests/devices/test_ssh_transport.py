@@ -337,7 +337,7 @@ class TestTheBoardIsClean:
         (tmp_path / "line.py").write_text(SLOW_LINE)
         relayed = f"{tmp_path}/line.py {board.port} 0"
         board.write_config(more=f"ProxyCommand {sys.executable} {relayed}\n")
-        with connect(board.profile(line_s=4.0), lock_wait_s=0) as device:
+        with connect(board.profile(line_s=8.0), lock_wait_s=0) as device:
             (relay,) = [p for p in psutil.Process().children(recursive=True) if relayed in " ".join(p.cmdline())]
             try:
                 with device.agent() as agent:
