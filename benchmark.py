@@ -89,6 +89,12 @@ Estimate = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+Precisions = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", help="fp32, fp16, int8: each is searched where the device has it.", rich_help_panel=LIMITS
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
 Method = Annotated[
     str,
@@ -162,6 +168,7 @@ def pipeline(
     image_size: ImageSize = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
+    precision: Precisions = None,
     threads: Threads = None,
     batch_size: BatchSize = 1,
     estimate: Estimate = False,
@@ -204,6 +211,7 @@ def stage(
     run: Annotated[Path, typer.Option("--run", help="Run folder.")],
     device: Annotated[str | None, typer.Option("--device", help="Other devices than the run was asked for.")] = None,
     host: Host = None,
+    precision: Precisions = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
     estimate: Annotated[

@@ -12,7 +12,7 @@ from devices.errors import (
     RuntimeMissing,
 )
 from devices.fingerprint import Fingerprint
-from devices.hardware import Hardware
+from devices.hardware import Hardware, Precision
 from devices.process import AgentProcess, LoadedModel, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
 from devices.telemetry import Reading
@@ -30,6 +30,7 @@ __all__ = [
     "Fingerprint",
     "Hardware",
     "LoadedModel",
+    "Precision",
     "ProfileError",
     "Protocol",
     "Reading",

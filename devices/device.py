@@ -7,6 +7,7 @@ from types import TracebackType
 
 from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
 from devices.fingerprint import CPU_ENGINES, Fingerprint
+from devices.hardware import Precision
 from devices.process import AgentProcess, Description, EngineDescription, HostDescription, Images, LoadedModel
 from devices.profile import DeviceProfile
 from devices.transports import Transport
@@ -19,8 +20,9 @@ _RETRY_S = 2.0
 class Device:
     """A device held exclusively, as a context manager; make it with `connect`."""
 
-    def __init__(self, profile: DeviceProfile, transport: Transport) -> None:
+    def __init__(self, profile: DeviceProfile, transport: Transport, precision: Precision = "fp32") -> None:
         self.profile = profile
+        self.precision: Precision = precision
         self._transport = transport
         self._description: Description | None = None
         self._agents: set[AgentProcess] = set()
@@ -53,7 +55,7 @@ class Device:
 
     @property
     def engine(self) -> str:
-        """The engine that measurements on this device use: the first of the profile's that it has."""
+        """The engine that measurements on this device use: the first of the profile's that runs its precision there."""
         return self.describe().engine
 
     def description(self) -> Description:
@@ -65,11 +67,11 @@ class Device:
 
     def describe(self) -> Fingerprint:
         """Return what measurements are made on; raises `DeviceError` where the device has none of its engines."""
-        return _fingerprint(self.profile, self.description())
+        return _fingerprint(self.profile, self.description(), self.describe_engine())
 
     def describe_engine(self) -> EngineDescription:
-        """Return what that engine is; raises `DeviceError` where the device has none of its engines."""
-        return _first_present(self.profile, self.description())
+        """Return what that engine is; raises `DeviceError` where the device has none that runs the precision."""
+        return _first_able(self.profile, self.description(), self.precision)
 
     def put(self, path: Path) -> str:
         """Bring a file to the device, once per content; return its name there."""
@@ -95,7 +97,7 @@ class Device:
         for agent in tuple(self._agents):
             agent.kill()
 
-    def load(self, agent: AgentProcess, path: Path, precision: str = "fp32", build: int = 0) -> LoadedModel:
+    def load(self, agent: AgentProcess, path: Path, precision: str | None = None, build: int = 0) -> LoadedModel:
         """Bring the network in `path` to the device and load it in `agent`, as the profile says.
 
         `build` tells several builds of one network apart, where the engine compiles networks.
@@ -104,35 +106,38 @@ class Device:
             self.put(path),
             engine=self.engine,
             threads=self.profile.threads,
-            precision=precision,
+            precision=precision or self.precision,
             build=build,
         )
 
-    def infer(self, path: Path, images: Images, precision: str = "fp32") -> Images:
+    def infer(self, path: Path, images: Images) -> Images:
         """Return what the network in `path` answers for `images` [N, ...] on the device."""
         with self.agent() as agent:
-            return agent.infer(self.load(agent, path, precision), images)
+            return agent.infer(self.load(agent, path), images)
 
 
-def connect(profile: DeviceProfile, *, state: Path | None = None, lock_wait_s: float = 30.0) -> Device:
-    """Return the device of `profile`, to be entered as a context manager.
+def connect(
+    profile: DeviceProfile, *, precision: Precision = "fp32", state: Path | None = None, lock_wait_s: float = 30.0
+) -> Device:
+    """Return the device of `profile`, to be measured in `precision`, to be entered as a context manager.
 
     `state` is the folder for this machine's lock and work folders (default: the user's cache directory); `lock_wait_s`
     is how long to wait for another run to end before `DeviceBusy` is raised. Raises `DeviceError` where a host is
     needed and none is named.
     """
     if profile.is_local:
-        return Device(profile, LocalTransport(state, lock_wait_s))
+        return Device(profile, LocalTransport(state, lock_wait_s), precision)
     if profile.host is None:
         raise DeviceError(
             f"the device {profile.name} is reached over SSH and has no host: name one with --host USER@HOST, "
             'or in the profile as host = "USER@HOST"'
         )
-    return Device(profile, SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s))
+    transport = SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s)
+    return Device(profile, transport, precision)
 
 
-def _fingerprint(profile: DeviceProfile, found: Description) -> Fingerprint:
-    host, engine = found.host, _first_present(profile, found)
+def _fingerprint(profile: DeviceProfile, found: Description, engine: EngineDescription) -> Fingerprint:
+    host = found.host
     if profile.board and profile.board not in (host.model or ""):
         said = f"a {host.model}" if host.model else f"not a board but a machine with {host.cpu}"
         raise DeviceError(f"{profile.name} is for a {profile.board}, and this is {said}; choose another profile")
@@ -166,9 +171,14 @@ def _nameless(host: HostDescription, engine: EngineDescription) -> str:
     return ", ".join(parts)
 
 
-def _first_present(profile: DeviceProfile, found: Description) -> EngineDescription:
-    for engine in found.engines:
-        if engine.missing is None:
+def _first_able(profile: DeviceProfile, found: Description, precision: Precision) -> EngineDescription:
+    present = [engine for engine in found.engines if engine.missing is None]
+    if not present:
+        reasons = "; ".join(f"{engine.engine}: {engine.missing}" for engine in found.engines)
+        raise RuntimeMissing(f"{profile.name} has no runtime that its profile names ({reasons})")
+    for engine in present:
+        if precision in engine.precisions:
             return engine
-    reasons = "; ".join(f"{engine.engine}: {engine.missing}" for engine in found.engines)
-    raise RuntimeMissing(f"{profile.name} has no runtime that its profile names ({reasons})")
+    able = "; ".join(f"{engine.engine} runs {', '.join(engine.precisions)}" for engine in present)
+    why = "".join(f" ({engine.refused[precision]})" for engine in present if precision in engine.refused)
+    raise DeviceError(f"{profile.name} cannot run {precision}: {able}{why}")

@@ -4,66 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from devices import Device
+from devices import Device, Precision
 from harness.bank import Architecture, ModelBank, Statistics
 from harness.data import Domains
-from harness.export import Template, topology_key, verify, write_subnet
+from harness.export import Template, in_precision, topology_key, verify, write_subnet
 from harness.measuring import Subject, with_one_reconnection
+from harness.search import discrepancy
 from harness.space import arch_id
 
-#: Images on which an engine's answers are compared with the bank's.
+#: Images on which an exported float32 file is compared with the bank on this machine.
 CHECK_IMAGES = 256
+#: Images that a device answers for, at least, and bytes of them, at most: large images are not sent by the hundred.
+LEAST_ANSWERS, MOST_BYTES = 64, 64 * 2**20
+
+
+class Answers(NamedTuple):
+    """What the engine on the device answers, beside what the bank does."""
+
+    images: int
+    agreement: float
+    """Share of the images with the bank's top-1 class; 0 where an answer is not finite."""
+    upem: float
+    """UPEM of the network as it is deployed: distance of its predictions from the bank's full-width subnet's."""
 
 
 class Deployment:
-    """Exports subnets of one bank at one batch size."""
+    """Exports subnets of one bank at one batch size and in one precision."""
 
-    def __init__(self, bank: ModelBank, batch_size: int) -> None:
+    def __init__(self, bank: ModelBank, domains: Domains, batch_size: int, precision: Precision = "fp32") -> None:
         self.bank = bank
+        self.domains = domains
         self.batch_size = batch_size
+        self.precision: Precision = precision
         self._template = Template.create(bank, batch_size)
 
     def shape(self, arch: Architecture, folder: Path) -> Subject:
         """Write a subnet with neutral batch-norm statistics: enough for latency, which depends on shapes alone."""
-        return self._write(self.bank, arch, self.bank.neutral_statistics(arch), folder, {})
+        model = self._template.subnet(self.bank, arch, self.bank.neutral_statistics(arch))
+        few = self.domains.calibration[: self.batch_size]  # which scales are found makes no difference in time
+        return self._write(in_precision(model, self.precision, few), arch, folder)
 
-    def subnet(self, arch: Architecture, domains: Domains, folder: Path, provenance: Mapping[str, str]) -> Subject:
-        """Write a subnet with its own statistics on the target, run it in ONNX Runtime and compare it with the bank.
+    def subnet(self, arch: Architecture, folder: Path, provenance: Mapping[str, str]) -> Subject:
+        """Write a subnet with its own statistics on the target.
 
-        Raises ExportMismatch, and leaves no file, where it differs.
+        Its float32 form is run in ONNX Runtime and compared with the bank before it is brought to the precision.
+        Raises ExportMismatch where it differs and PrecisionError where it cannot be brought there, and leaves no file.
         """
-        bank = self.bank.weights_of(arch)
+        bank, domains = self.bank.weights_of(arch), self.domains
         statistics = bank.reestimate(domains.calibration, arch)
-        metadata = {"preprocessing": domains.preprocessing.to_json(), **provenance}
-        subject = self._write(bank, arch, statistics, folder, metadata)
-        try:
-            verify(subject.file, bank, arch, statistics, domains.target[:CHECK_IMAGES])
-        except Exception:
-            subject.file.unlink()
-            raise
-        return subject
+        metadata = {"preprocessing": domains.preprocessing.to_json(), "precision": self.precision, **provenance}
+        model = self._template.subnet(bank, arch, statistics, metadata)
+        verify(model, bank, arch, statistics, domains.target[:CHECK_IMAGES])
+        return self._write(in_precision(model, self.precision, domains.calibration), arch, folder)
 
     @torch.no_grad()
-    def agreement(self, device: Device, subject: Subject, arch: Architecture, domains: Domains) -> float:
-        """Return the share of target images to which the engine on the device gives the bank's top-1 class."""
-        images = domains.target[:CHECK_IMAGES]
-        statistics = self.bank.reestimate(domains.calibration, arch)
-        expected = self.bank.logits(images, arch, statistics).argmax(dim=1).numpy()
-        found = with_one_reconnection(device, lambda: device.infer(subject.file, images.numpy()))
-        return float((found.argmax(axis=1) == expected).mean())
+    def check(self, device: Device, subject: Subject, arch: Architecture, wanted: int) -> Answers:
+        """Run a subnet on the device for `wanted` target images (fewer where they are large) and compare its answers.
 
-    def _write(
-        self,
-        bank: ModelBank,
-        arch: Architecture,
-        statistics: Statistics,
-        folder: Path,
-        metadata: Mapping[str, str],
-    ) -> Subject:
-        model = self._template.subnet(bank, arch, statistics, metadata)
-        name = arch_id(bank.spec.model, arch)
-        path = write_subnet(folder, model, name, batch_size=self.batch_size)
-        return Subject(name, path, topology_key(model), batch_size=self.batch_size)
+        A line to the device that breaks meanwhile is mended once.
+        """
+        images = self.domains.calibration[: self._images(wanted)]
+        statistics = self.bank.reestimate(self.domains.calibration, arch)
+        expected = self._logits(images, arch, statistics)
+        full = self.bank.space.full
+        anchored = self._logits(images, full, self.bank.reestimate(self.domains.calibration, full)).softmax(dim=1)
+        answer = with_one_reconnection(device, lambda: device.infer(subject.file, images.numpy()))
+        found = torch.from_numpy(answer)
+        if not found.isfinite().all():
+            return Answers(len(images), 0.0, float("nan"))
+        agreement = float((found.argmax(dim=1) == expected.argmax(dim=1)).float().mean())
+        return Answers(len(images), agreement, discrepancy(found.softmax(dim=1), anchored))
+
+    def _images(self, wanted: int) -> int:
+        affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
+        return max(LEAST_ANSWERS, min(wanted, affordable))
+
+    def _logits(self, images: torch.Tensor, arch: Architecture, statistics: Statistics) -> torch.Tensor:
+        parts = torch.split(images, CHECK_IMAGES)
+        return torch.cat([self.bank.logits(part, arch, statistics) for part in parts])
+
+    def _write(self, model: bytes, arch: Architecture, folder: Path) -> Subject:
+        name = arch_id(self.bank.spec.model, arch)
+        path = write_subnet(folder, model, name, precision=self.precision, batch_size=self.batch_size)
+        return Subject(name, path, topology_key(model), self.precision, self.batch_size)

@@ -1,46 +1,25 @@
-"""Planning without a device: the stages of a run with costs from published hardware figures (`--estimate`).
+"""Planning without a device: the stages that need costs, with those of published hardware figures (`--estimate`).
 
 Nothing is connected and nothing is measured. An estimate can speak against a budget, but it never confirms one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
-from devices import DeviceProfile, Hardware, ProfileError, known_profiles, load_profile
-from devices.hardware import Precision
+from devices import DeviceProfile, Hardware, Precision, ProfileError, known_profiles, load_profile
 from harness.bank import ModelBank, load_bank
 from harness.costs import NUMBER_BYTES, ComplexityCounter, Roof, Roofline
-from harness.data import TargetLabels
 from harness.deployment import Deployment
-from harness.export import ExportMismatch
-from harness.pipeline import adapt, new_bank, report
+from harness.export import ExportMismatch, PrecisionError
 from harness.planning import find_candidates
 from harness.report import Row, mark_front, write_csv
-from harness.run import Run
+from harness.run import Configuration, Run
 from harness.search import COMPUTE, LATENCY, Cost, InfeasibleBudget, Kind, Scorer, select, split_feasible
-from harness.tradeoff import PRECISION, DeviceResults, rows_of
+from harness.tradeoff import DeviceResults, rows_of
 
 
-def run_estimates(run: Run, target_labels: TargetLabels | None, stages: Collection[str]) -> None:
-    """Run the given stages as `pipeline.run_stages` does, but without any device: there is nothing to profile."""
-    if {"adapt", "search"} & set(stages):
-        _rule_out_the_impossible(run)
-    if "adapt" in stages:
-        adapt(run)
-    if "profile" in stages and len(stages) == 1:
-        run.console.say("an estimated run has nothing to profile")
-    if "search" in stages:
-        _search(run)
-    if "report" in stages:
-        cautions = [caution(profile) for profile in run.profiles]
-        report(run, target_labels, cautions)
-        for sentence in cautions:
-            run.console.warn(sentence)
-
-
-def profile_roof(profile: DeviceProfile) -> Roof:
+def profile_roof(profile: DeviceProfile, precision: Precision) -> Roof:
     """Return what limits a layer on a device, by its profile; ProfileError where that lacks what an estimate needs."""
     if profile.hardware is None:
         able = [name for name in known_profiles() if load_profile(name).hardware]
@@ -48,9 +27,9 @@ def profile_roof(profile: DeviceProfile) -> Roof:
             f"--estimate needs published hardware figures, and the profile of {profile.name} has no [hardware] "
             f"section; there are figures for {', '.join(able)}"
         )
-    roof = roof_of(profile.hardware, PRECISION, profile.threads)
+    roof = roof_of(profile.hardware, precision, profile.threads)
     if roof is None:
-        raise ProfileError(f"the profile of {profile.name} has no hardware.peak_gmacs.{PRECISION} to estimate from")
+        raise ProfileError(f"the profile of {profile.name} has no hardware.peak_gmacs.{precision} to estimate from")
     return roof
 
 
@@ -67,54 +46,60 @@ def roof_of(hardware: Hardware, precision: Precision, threads: int) -> Roof | No
     )
 
 
-def caution(profile: DeviceProfile) -> str:
-    """Return what whoever reads the results must know."""
-    return (
+def cautions(run: Run) -> list[str]:
+    """Return what whoever reads the results must know: nothing where the devices were measured."""
+    if not run.settings.estimate:
+        return []
+    return [
         f"nothing was measured on {profile.name}: its latencies are about the least that published figures allow; real "
         f"ones are mostly one to five times as long, and more where layers are small (docs/estimating.md)"
-    )
+        for profile in {c.profile.name: c.profile for c in run.configurations}.values()
+    ]
 
 
-def _rule_out_the_impossible(run: Run) -> None:
+def rule_out_by_estimate(run: Run, bank: ModelBank) -> None:
     """Drop the budgets that even the smallest subnet exceeds by estimate, before anything is trained."""
-    counter = ComplexityCounter(new_bank(run))
+    counter = ComplexityCounter(bank)
     smallest = counter.space.smallest
     with run.folder.timed("checks"):
-        for profile in run.profiles:
-            roofline = Roofline(counter, profile_roof(profile), run.settings.batch_size)
+        for configuration in run.configurations:
+            profile, name = configuration.profile, configuration.name
+            roofline = Roofline(counter, profile_roof(profile, configuration.precision), run.settings.batch_size)
             least = {COMPUTE: counter.compute_fraction(smallest), LATENCY: roofline.predict_ms(smallest)}
-            words = {LATENCY: f"the smallest subnet, by estimate for {profile.name},"}
-            run.folder.record.devices[profile.name] = _about(profile)
-            run.rule_out(profile, split_feasible(run.budgets[profile.name], least, words)[1])
+            words = {LATENCY: f"the smallest subnet, by estimate for {name},"}
+            run.folder.record.devices[name] = _about(configuration)
+            run.rule_out(configuration, split_feasible(configuration.budgets, least, words)[1])
     run.go_on_without()
 
 
-def _search(run: Run) -> None:
+def search_by_estimate(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget by estimate, and export what was chosen."""
     bank, _ = load_bank(run.folder.bank)
     counter = ComplexityCounter(bank)
     scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
     rows: list[Row] = []
-    for profile in list(run.profiles):
+    kept: list[str] = []
+    for configuration in list(run.configurations):
+        profile, name, precision = configuration.profile, configuration.name, configuration.precision
         try:
-            with run.folder.timed(f"search {profile.name}"):
-                roofline = Roofline(counter, profile_roof(profile), run.settings.batch_size)
-                results = DeviceResults(profile, None, run.budgets[profile.name], roofline=roofline)
+            with run.folder.timed(f"search {name}"):
+                roofline = Roofline(counter, profile_roof(profile, precision), run.settings.batch_size)
+                results = DeviceResults(profile, precision, None, configuration.budgets, roofline=roofline)
                 _choose(run, bank, scorer, results, roofline)
-                _export(run, bank, results)
-        except (ExportMismatch, InfeasibleBudget) as problem:
+                kept += _export(run, bank, results)
+        except (ExportMismatch, PrecisionError, InfeasibleBudget) as problem:
             run.note(problem)
-            run.go_on_without([profile])
+            run.go_on_without([configuration])
             continue
-        run.folder.record.devices[profile.name] = _about(profile)
+        run.folder.record.devices[name] = _about(configuration)
         rows += rows_of(results, bank, counter, run.settings.batch_size)
         write_csv(mark_front(rows), run.folder.tradeoff)
-    run.folder.keep_subnets({row.arch_id for row in rows if row.selected == "yes"})
+    run.folder.drop_subnets_but(kept)
 
 
 def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, roofline: Roofline) -> None:
     """Find the subnet of least UPEM for every budget."""
-    with run.console.stage(f"searching for {results.profile.name}") as advance:
+    with run.console.stage(f"searching for {results.name}") as advance:
         candidates = find_candidates(bank, scorer, results, run.settings, advance)
     results.upem = dict(scorer.scores)
     results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
@@ -125,21 +110,23 @@ def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, r
     results.chosen = {selection.budget: selection.best.arch for selection in selections}
 
 
-def _export(run: Run, bank: ModelBank, results: DeviceResults) -> None:
-    """Write the chosen subnets, each verified against the bank in ONNX Runtime on this machine."""
-    deployment = Deployment(bank, run.settings.batch_size)
-    for arch in dict.fromkeys(results.chosen.values()):
-        kept = deployment.subnet(arch, run.domains, run.folder.subnets, run.provenance)
-        results.model_bytes[arch] = kept.file.stat().st_size
+def _export(run: Run, bank: ModelBank, results: DeviceResults) -> list[str]:
+    """Write the chosen subnets, each verified against the bank in ONNX Runtime on this machine; return their names."""
+    deployment = Deployment(bank, run.domains, run.settings.batch_size, results.precision)
+    archs = dict.fromkeys(results.chosen.values())
+    files = {arch: deployment.subnet(arch, run.folder.subnets, run.provenance).file for arch in archs}
+    results.model_bytes = {arch: file.stat().st_size for arch, file in files.items()}
+    return [file.name for file in files.values()]
 
 
-def _about(profile: DeviceProfile) -> dict[str, Any]:
+def _about(configuration: Configuration) -> dict[str, Any]:
     """Return what run.json says of a device that is not there."""
+    profile = configuration.profile
     assert profile.hardware is not None
     return {
         "device": profile.name,
         "cost_source": "estimated",
-        "precision": PRECISION,
+        "precision": configuration.precision,
         "threads": profile.threads,
         "hardware": profile.hardware.model_dump(),
     }

@@ -62,12 +62,11 @@ def shortfalls(
     """Return what keeps the chosen subnets from being answers: nothing measured, every limit missed, too much noise."""
     problems: list[MeasurementError | InfeasibleBudget] = []
     for selection in selections:
-        budget, where = selection.budget, f"on {results.profile.name}"
+        budget, where = selection.budget, f"on {results.name}"
         if budget not in results.chosen:
-            reason = results.measured[selection.best.arch].reason
-            problems.append(
-                MeasurementError(f"no finalist for budget {budget.label} could be measured {where}: {reason}")
-            )
+            best = selection.best.arch
+            reason = results.doubt(best) or results.measured[best].reason
+            problems.append(MeasurementError(f"no finalist for budget {budget.label} can be used {where}: {reason}"))
             continue
         arch = results.chosen[budget]
         verdict, measurement = results.verdict(budget, arch, counter), results.measured[arch]
@@ -83,7 +82,9 @@ def shortfalls(
 
 
 def _measured(selection: Selection, results: DeviceResults) -> list[Architecture]:
-    return [c.arch for c in (selection.best, *selection.runners_up) if results.measured[c.arch].summary]
+    """Return the subnets of a budget that were measured and whose answers are right, the best first."""
+    archs = [candidate.arch for candidate in (selection.best, *selection.runners_up)]
+    return [arch for arch in archs if results.measured[arch].summary and not results.doubt(arch)]
 
 
 def _spent(arch: Architecture, results: DeviceResults, counter: ComplexityCounter) -> dict[Kind, float]:

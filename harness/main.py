@@ -7,7 +7,7 @@ import os
 import shlex
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,23 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from pydantic import ValidationError
 
-from devices import DeviceError, DeviceProfile, ProfileError, known_profiles, load_profile
+from devices import DeviceError, DeviceProfile, Precision, ProfileError, known_profiles, load_profile
 from harness.ablation import AblationError, Plan, chosen_methods, run_ablation, write_cells
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
 from harness.data import DataError, TargetLabels
-from harness.estimating import profile_roof, run_estimates
+from harness.estimating import profile_roof
 from harness.export import ExportMismatch
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
 from harness.pipeline import STAGES, run_stages
 from harness.report import ReportError, read_csv
-from harness.run import NothingLeft, Run
+from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, read_record
 from harness.search import COMPUTE, LATENCY, BudgetError, InfeasibleBudget, parse_budgets
 from harness.selfcheck import lines, selfcheck
-from harness.settings import RunSettings, device_names, settings_from
+from harness.settings import RunSettings, listed, settings_from
 from harness.survey import survey, table, what_is_missing
 
 INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
@@ -102,9 +102,8 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, _opened(store))
     console.say(f"run folder: {folder.path}")
-    carry_out = run_estimates if run.settings.estimate else run_stages
     with suppress(NothingLeft):
-        carry_out(run, target_labels, stages or STAGES)
+        run_stages(run, target_labels, stages or STAGES)
     return code_of(run.problems)
 
 
@@ -148,7 +147,7 @@ def execute_devices(options: Mapping[str, Any]) -> int:
 
     def work() -> int:
         asked = options["device"]
-        names: Iterable[str] = device_names(asked) if asked else known_profiles()
+        names: Iterable[str] = listed(asked) if asked else known_profiles()
         profiles = [overridden(load_profile(name), options["host"], None) for name in names]
         found = survey(profiles, console)
         console.say(table(found))
@@ -167,7 +166,7 @@ def execute_selfcheck(options: Mapping[str, Any]) -> int:
 
     def work() -> int:
         checked, problems = [], []
-        for name in device_names(options["device"]):
+        for name in listed(options["device"]):
             profile = overridden(load_profile(name), options["host"], options["threads"])
             try:
                 found = selfcheck(profile, console, _opened(options["store"]), quick=options["quick"])
@@ -216,7 +215,8 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
     if settings.estimate:
         for profile in profiles:
-            profile_roof(profile)
+            for precision in offered(profile, settings.precisions):
+                profile_roof(profile, precision)
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
@@ -224,8 +224,21 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
     folder.record.data = digest
-    run = Run(folder, console, store, domains, profiles, {p.name: list(budgets) for p in profiles})
-    return run, target_labels
+    configurations = [
+        Configuration(profile, precision, list(budgets))
+        for profile in profiles
+        for precision in offered(profile, settings.precisions)
+    ]
+    return Run(folder, console, store, domains, configurations), target_labels
+
+
+def offered(profile: DeviceProfile, asked: Sequence[Precision]) -> list[Precision]:
+    """Return those of the precisions asked for that a device's profile offers; ProfileError where there is none."""
+    found = [precision for precision in asked if precision in profile.precisions]
+    if not found:
+        has = ", ".join(profile.precisions)
+        raise ProfileError(f"{profile.name} offers {has}, and --precision asks for {', '.join(asked)}")
+    return found
 
 
 def overridden(profile: DeviceProfile, host: str | None, threads: int | None) -> DeviceProfile:
@@ -271,8 +284,10 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     if stages and stages != ["adapt"]:
         assert path is not None
         changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
+        if options["precision"]:
+            changes["precisions"] = listed(options["precision"])
         if options["device"]:
-            changes |= {"devices": device_names(options["device"]), "host": options["host"]}
+            changes |= {"devices": listed(options["device"]), "host": options["host"]}
         elif options["host"]:
             changes["host"] = options["host"]
         found = read_record(path).arguments

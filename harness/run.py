@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from devices import Device, DeviceError, DeviceProfile, connect
+from devices import Device, DeviceError, DeviceProfile, Precision, connect
 from harness.console import Console
 from harness.data import Domains
-from harness.export import ExportMismatch
+from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError, Store
 from harness.run_folder import RunFolder
 from harness.search import Budget, InfeasibleBudget
@@ -17,11 +17,25 @@ from harness.settings import RunSettings
 from harness.side_by_side import side_by_side
 
 #: What costs a run one device or one budget, but not the others.
-PARTIAL = (DeviceError, MeasurementError, ExportMismatch, InfeasibleBudget)
+PARTIAL = (DeviceError, MeasurementError, ExportMismatch, PrecisionError, InfeasibleBudget)
 
 
 class NothingLeft(Exception):
     """Every device or every budget is lost; `Run.problems` says why."""
+
+
+@dataclass
+class Configuration:
+    """One device in one precision, and the budgets that it is still asked for."""
+
+    profile: DeviceProfile
+    precision: Precision
+    budgets: list[Budget]
+
+    @property
+    def name(self) -> str:
+        """What it is called at the terminal and in run.json."""
+        return self.profile.name if self.precision == "fp32" else f"{self.profile.name} {self.precision}"
 
 
 @dataclass
@@ -32,8 +46,7 @@ class Run:
     console: Console
     store: Store
     domains: Domains
-    profiles: list[DeviceProfile]
-    budgets: dict[str, list[Budget]]
+    configurations: list[Configuration]
     problems: list[Exception] = field(default_factory=list)
     workstation: Lock = field(default_factory=Lock)
     """Held by one device's thread at a time for what is computed on this machine, or kept in the run folder."""
@@ -54,38 +67,48 @@ class Run:
         self.problems.append(problem)
         self.console.error(str(problem))
 
-    def rule_out(self, profile: DeviceProfile, misses: Iterable[InfeasibleBudget]) -> None:
+    def rule_out(self, configuration: Configuration, misses: Iterable[InfeasibleBudget]) -> None:
         """Go on without the budgets that a device cannot meet."""
         for miss in misses:
             self.note(miss)
-            self.budgets[profile.name].remove(miss.budget)
+            configuration.budgets.remove(miss.budget)
 
-    def on_every_device(self, stage: str, work: Callable[[Device], object]) -> None:
-        """Connect every device and do `work` with it; boards side by side (`harness.side_by_side`).
+    def on_every_device(self, stage: str, work: Callable[[Configuration, Device], object]) -> None:
+        """Connect every device, in each of its precisions, and do `work`; boards side by side (`harness.side_by_side`).
 
-        Devices whose work fails, or that have no budget left, are gone from the run. Raises NothingLeft where all are.
+        Configurations whose work fails, or that have no budget left, are gone from the run. Raises NothingLeft where
+        all are.
         """
         connected: list[Device] = []
-        lost: list[DeviceProfile] = []
+        lost: list[Configuration] = []
 
         def on_one(profile: DeviceProfile) -> None:
-            try:
-                with connect(profile) as device, self.folder.timed(f"{stage} {profile.name}"):
-                    connected.append(device)
-                    work(device)
-            except PARTIAL as problem:
-                self.note(problem)
-                lost.append(profile)
+            left = [configuration for configuration in self.configurations if configuration.profile == profile]
+            while left:
+                configuration, entered = left[0], False
+                try:
+                    with connect(profile, precision=configuration.precision) as device:
+                        entered = True
+                        connected.append(device)
+                        with self.folder.timed(f"{stage} {configuration.name}"):
+                            work(configuration, device)
+                except PARTIAL as problem:
+                    self.note(problem)
+                    lost.extend([configuration] if entered else left)
+                    if not entered:
+                        return
+                left.pop(0)
 
         def interrupt() -> None:
             for device in connected:
                 device.interrupt()
 
-        side_by_side(self.profiles, on_one, interrupt)
+        profiles = list({c.profile.name: c.profile for c in self.configurations}.values())
+        side_by_side(profiles, on_one, interrupt)
         self.go_on_without(lost)
 
-    def go_on_without(self, lost: Collection[DeviceProfile] = ()) -> None:
-        """Drop devices, and with them those that no budget is left for. Raises NothingLeft where all are gone."""
-        self.profiles = [p for p in self.profiles if p not in lost and self.budgets[p.name]]
-        if not self.profiles:
+    def go_on_without(self, lost: Collection[Configuration] = ()) -> None:
+        """Drop configurations, and those that no budget is left for. Raises NothingLeft where all are gone."""
+        self.configurations = [c for c in self.configurations if c not in lost and c.budgets]
+        if not self.configurations:
             raise NothingLeft

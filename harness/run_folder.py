@@ -6,8 +6,9 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -101,10 +102,18 @@ class RunFolder:
             partial.replace(self.path / "run.json")
             self.saved = True
 
-    def keep_subnets(self, arch_ids: Collection[str]) -> None:
-        """Remove the exported subnets of other architectures, which an earlier search selected."""
+    def keep_subnet(self, file: Path) -> None:
+        """Copy an exported subnet into the folder, whole or not at all."""
+        self.subnets.mkdir(parents=True, exist_ok=True)
+        partial = self.subnets / f"{file.name}.partial"
+        shutil.copyfile(file, partial)
+        partial.replace(self.subnets / file.name)
+
+    def drop_subnets_but(self, names: Iterable[str]) -> None:
+        """Remove the other exported subnets, which an earlier search selected."""
+        kept = set(names)
         for path in self.subnets.glob("*.onnx"):
-            if path.name.partition("-")[0] not in arch_ids:
+            if path.name not in kept:
                 path.unlink()
 
     @contextmanager

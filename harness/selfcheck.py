@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from devices import Device, DeviceProfile, connect
-from harness.bank import create_bank
+from harness.bank import ModelBank, create_bank
 from harness.console import Console
-from harness.deployment import Deployment
+from harness.export import Template, topology_key, write_subnet
 from harness.measuring import NullTest, Store, Subject, explore, fences, guards, null_test
+from harness.space import arch_id
 
 PAIRS, QUICK_PAIRS = 20, 6
 #: Share of pairs that may differ by more than the tolerance before comparisons on the device are not believed.
@@ -109,7 +110,14 @@ def lines(found: SelfCheck) -> list[str]:
 def _small(folder: Path) -> Subject:
     """Return the digits' full-width network with random weights: its cost depends on its shapes alone."""
     bank = create_bank("resnet8", tuple("0123456789"), (1, 16, 16))
-    return Deployment(bank, 1).shape(bank.space.full, folder)
+    return _full_width(bank, folder)
+
+
+def _full_width(bank: ModelBank, folder: Path) -> Subject:
+    arch = bank.space.full
+    model = Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch))
+    name = arch_id(bank.spec.model, arch)
+    return Subject(name, write_subnet(folder, model, name), topology_key(model))
 
 
 def _fence(device: Device, folder: Path, console: Console, store: Store) -> Fence | None:
@@ -119,7 +127,7 @@ def _fence(device: Device, folder: Path, console: Console, store: Store) -> Fenc
         if reference.precision != "fp32" or not reference.model.startswith("resnet"):
             continue
         bank = create_bank(reference.model, [str(i) for i in range(IMAGENET_CLASSES)], (3, 224, 224))
-        subject = Deployment(bank, 1).shape(bank.space.full, folder)
+        subject = _full_width(bank, folder)
         with console.stage(f"{reference.model} on {device.profile.name}") as advance:
             found = explore(device, [], subject, store=store, progress=advance)[subject.name]
         if found.summary is None:

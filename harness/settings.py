@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from devices import Precision
 from harness.adaptation import AdaptationSettings
 
 
@@ -34,6 +35,7 @@ class RunSettings(BaseModel):
     image_size: Annotated[int, Field(ge=16)] | None = None
     budgets: str | None = None
     latency_ms: str | None = None
+    precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     threads: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 1
     estimate: bool = False
@@ -62,8 +64,8 @@ QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128)
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
 
 
-def device_names(text: str) -> tuple[str, ...]:
-    """Read the comma list of `--device`."""
+def listed(text: str) -> tuple[str, ...]:
+    """Read a comma list such as that of `--device`."""
     return tuple(name.strip() for name in text.split(","))
 
 
@@ -79,7 +81,9 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     if "train_batch_size" in given:
         adaptation["batch_size"] = given["train_batch_size"]
     own = {name: given[name] for name in set(RunSettings.model_fields) & set(given) - {"adaptation", "effort"}}
+    if "precision" in given:
+        own["precisions"] = listed(given["precision"])
     if "device" in given:
-        own["devices"] = device_names(given["device"])
+        own["devices"] = listed(given["device"])
     effort = QUICK_EFFORT if quick else SearchEffort()
     return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort})

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from devices import DeviceProfile, Fingerprint
+from devices import DeviceProfile, Fingerprint, Precision
 from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyModel, Roofline
+from harness.deployment import Answers
 from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
 from harness.space import arch_id, encode
 
-#: What networks are exported, measured and estimated in.
-PRECISION: Literal["fp32"] = "fp32"
+#: Least share of images with the bank's class for a subnet to be selected: float32 and float16 differ from the bank by
+#: rounding alone, int8 by what quantisation costs. Our choice.
+LEAST_AGREEMENT: dict[Precision, float] = {"fp32": 0.98, "fp16": 0.98, "int8": 0.9}
 
 
 @dataclass
@@ -24,6 +27,7 @@ class DeviceResults:
     """Everything found out about one device, by architecture."""
 
     profile: DeviceProfile
+    precision: Precision
     fingerprint: Fingerprint | None
     """None of a device that is not there (`roofline`)."""
     budgets: list[Budget]
@@ -38,10 +42,26 @@ class DeviceResults:
     upem: dict[Architecture, float] = field(default_factory=dict)
     found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
-    agreement: dict[Architecture, float] = field(default_factory=dict)
+    answers: dict[Architecture, Answers] = field(default_factory=dict)
+    """What the engine on the device answered, of the shortlist."""
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
     further: dict[Architecture, FurtherCosts] = field(default_factory=dict)
     """Memory, energy and sustained latency of the chosen ones."""
+
+    @property
+    def name(self) -> str:
+        """What the device in this precision is called at the terminal."""
+        return self.profile.name if self.precision == "fp32" else f"{self.profile.name} {self.precision}"
+
+    def doubt(self, arch: Architecture) -> str | None:
+        """Say why the answers that the device gave for a subnet rule it out; None where they do not."""
+        answers = self.answers.get(arch)
+        if answers is None or answers.agreement >= LEAST_AGREEMENT[self.precision]:
+            return None
+        return (
+            f"the engine on the device names another class than the bank for {1 - answers.agreement:.0%} of "
+            f"{answers.images} images"
+        )
 
     def add(self, found: Mapping[Architecture, Measurement]) -> None:
         """Take in measurements, which say more than earlier ones."""
@@ -108,7 +128,7 @@ def with_accuracy(
 def _identity(results: DeviceResults, batch_size: int) -> dict[str, Any]:
     """Return what names the device and its settings; an estimate is of no engine, and of threads where they matter."""
     fingerprint, profile = results.fingerprint, results.profile
-    common = {"device": profile.name, "precision": PRECISION, "batch_size": batch_size}
+    common = {"device": profile.name, "precision": results.precision, "batch_size": batch_size}
     if fingerprint is None:
         return {**common, "threads": profile.threads if profile.hardware and profile.hardware.cores else None}
     return {
@@ -136,19 +156,29 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
     measurement = results.measured.get(arch)
     predicted = results.predictor.predict_ms(arch) if results.predictor else None
     unmeasured = {"cost_source": ("estimated" if results.roofline else "predicted") if predicted else None}
+    answers = results.answers.get(arch)
     budgets = [budget for budget in results.budgets if results.chosen.get(budget) == arch]
     return {
         "model_bytes": results.model_bytes.get(arch),
         "predicted_ms": predicted,
-        "upem": results.upem.get(arch),
-        "agreement": results.agreement.get(arch),
+        "upem": _upem(results, arch),
+        "agreement": answers.agreement if answers else None,
         "chosen_by": results.found_by.get(arch),
         "budget": ";".join(budget.label for budget in budgets) or None,
         "selected": "yes" if budgets else "no",
         "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
         **(_latency(measurement) if measurement else unmeasured),
         **_further(results.further.get(arch)),
+        **({"reason": doubt} if (doubt := results.doubt(arch)) else {}),
     }
+
+
+def _upem(results: DeviceResults, arch: Architecture) -> float | None:
+    """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers."""
+    if results.precision == "fp32":
+        return results.upem.get(arch)
+    answers = results.answers.get(arch)
+    return answers.upem if answers and math.isfinite(answers.upem) else None
 
 
 def _further(costs: FurtherCosts | None) -> dict[str, Any]:

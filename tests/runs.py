@@ -31,6 +31,10 @@ processes = 6
 most_processes = 6
 half_width = 0.9
 noisy_above = 0.95
+cool_down_s = 0.0
+energy_idle_s = 0.5
+energy_warmup_s = 0.0
+energy_steady_s = 0.5
 """
 
 #: Seconds of adaptation, enough for subnets that tell some digits apart.

@@ -134,9 +134,17 @@ class TestRunFolder:
             assert row.upem is not None
             assert row.predicted_ms is not None
             assert (row.cost_source == "measured") == (row.samples is not None) == (row.target_accuracy is not None)
-            assert (row.sustained_p50_ms, row.power_mode) == (None, None)
             assert (row.peak_memory_mb is not None) == (row.selected == "yes")
-            assert row.energy_mj is None or row.selected == "yes"
+            assert row.energy_mj is None or row.selected == "yes", "not every machine has a sensor"
+            assert (row.sustained_p50_ms, row.power_mode) == (None, None)
+
+    def test_memory_and_energy_of_what_was_selected_are_kept_with_their_reasons(self, quick_run: Path) -> None:
+        with sqlite3.connect(quick_run / "measurements.sqlite") as connection:
+            found = [(kind, json.loads(text)) for kind, text in connection.execute("SELECT kind, record FROM passes")]
+        assert Counter(kind for kind, _ in found) == dict.fromkeys(("memory", "energy"), len(selected(quick_run)))
+        for kind, record in found:
+            figure = record["peak_mb" if kind == "memory" else "energy_mj"]
+            assert (figure is None) == bool(record["reason"])
 
     def test_every_budget_is_answered_once_by_a_subnet_within_it(self, quick_run: Path) -> None:
         answers = selected(quick_run)

@@ -94,7 +94,7 @@ class TestRows:
         bank, _ = load_bank(estimated / "bank")
         counter = ComplexityCounter(bank)
         for device in (JETSON, PI):
-            roofline = Roofline(counter, profile_roof(load_profile(device)))
+            roofline = Roofline(counter, profile_roof(load_profile(device), "fp32"))
             for row in rows_of(estimated, device):
                 assert row.predicted_ms == pytest.approx(roofline.predict_ms(decode(row.widths)))
 
@@ -190,9 +190,10 @@ class TestStages:
         assert {row.cost_source for row in selected(run)} == {"measured"}
 
     def test_there_is_nothing_to_profile(self, runner: Runner, copied: Path) -> None:
-        done = runner("profile", "--run", copied)
-        assert done.code == 0
-        assert "nothing to profile" in done.err
+        before = (copied / "tradeoff.csv").read_bytes()
+        assert runner("profile", "--run", copied).code == 0
+        assert (copied / "tradeoff.csv").read_bytes() == before
+        assert json.loads((copied / "run.json").read_text())["cost_models"] == {}
 
 
 class TestRefusals:
@@ -241,7 +242,7 @@ class TestRefusals:
 
 def test_an_estimate_speaks_against_a_budget_but_never_confirms_it() -> None:
     counter = ComplexityCounter(create_bank("resnet8", ["a", "b"], (1, 16, 16)))
-    roofline = Roofline(counter, profile_roof(load_profile(PI)))
+    roofline = Roofline(counter, profile_roof(load_profile(PI), "fp32"))
     full, smallest = counter.space.full, counter.space.smallest
     limit = (roofline.predict_ms(full) + roofline.predict_ms(smallest)) / 2
     budgets = {
@@ -252,7 +253,7 @@ def test_an_estimate_speaks_against_a_budget_but_never_confirms_it() -> None:
             "both": {COMPUTE: "1/2", LATENCY: "1000"},
         }.items()
     }
-    results = DeviceResults(load_profile(PI), None, list(budgets.values()), roofline=roofline)
+    results = DeviceResults(load_profile(PI), "fp32", None, list(budgets.values()), roofline=roofline)
     verdicts = {
         kind: (results.verdict(budget, smallest, counter), results.verdict(budget, full, counter))
         for kind, budget in budgets.items()
@@ -262,7 +263,7 @@ def test_an_estimate_speaks_against_a_budget_but_never_confirms_it() -> None:
 
 def test_fewer_threads_are_estimated_slower() -> None:
     counter = ComplexityCounter(create_bank("resnet8", ["a", "b"], (1, 16, 16)))
-    four, one = (Roofline(counter, profile_roof(load_profile(PI).override(threads=n))) for n in (4, 1))
+    four, one = (Roofline(counter, profile_roof(load_profile(PI).override(threads=n), "fp32")) for n in (4, 1))
     assert one.predict_ms(counter.space.full) > 1.5 * four.predict_ms(counter.space.full)
 
 

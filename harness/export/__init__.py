@@ -1,6 +1,7 @@
 """Subnets to ONNX: one graph per bank, filled with each subnet's folded weights; the numerical check; topology keys."""
 
 from harness.export.files import subnet_filename, write_subnet
+from harness.export.precisions import PrecisionError, in_precision
 from harness.export.template import IR_VERSION, OPSET, Template
 from harness.export.topology import topology_key
 from harness.export.verification import RELATIVE_TOLERANCE, ExportMismatch, VerifiedExport, verify
@@ -10,8 +11,10 @@ __all__ = [
     "OPSET",
     "RELATIVE_TOLERANCE",
     "ExportMismatch",
+    "PrecisionError",
     "Template",
     "VerifiedExport",
+    "in_precision",
     "subnet_filename",
     "topology_key",
     "verify",

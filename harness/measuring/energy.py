@@ -12,7 +12,7 @@ from scipy import integrate
 
 from devices import Device, Protocol, Reading
 from devices.telemetry import EnergyReadings, PowerReading
-from harness.measuring.passes import PassRecord, find_or_make
+from harness.measuring.passes import OWN_PROCESS, PassRecord, find_or_make
 from harness.measuring.results import Subject
 from harness.measuring.store import Store
 
@@ -27,7 +27,7 @@ SENSORS: dict[Sensor, str] = {
 #: Fewer readings of a window do not make an integral.
 LEAST_READINGS = 5
 #: Share of the steady window that inferences must fill: an engine that starts and stops has no steady power.
-LEAST_BUSY = 0.8
+LEAST_BUSY = 0.5
 
 _Power = TypeVar("_Power", bound=PowerReading)
 
@@ -68,6 +68,8 @@ def measure_energy(device: Device, subject: Subject, *, store: Store, protocol: 
 
 
 def _measured(device: Device, subject: Subject, protocol: Protocol) -> dict[str, Any]:
+    if device.engine in OWN_PROCESS:
+        return {"reason": f"{device.engine} is started anew for every visit: too little of the time is the network's"}
     with device.agent() as agent:
         sensor = sensor_for(agent.read_telemetry().reading, on_gpu=device.describe().on_gpu)
         if sensor is None:

@@ -13,12 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from devices import Device, Protocol
 from devices.telemetry import MemoryReadings
-from harness.measuring.passes import PassRecord, find_or_make
+from harness.measuring.passes import OWN_PROCESS, PassRecord, find_or_make
 from harness.measuring.results import Subject
 from harness.measuring.store import Store
 
 _MB = 1e6
-_OWN_PROCESS = ("trtexec",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +55,23 @@ def measure_memory(device: Device, subject: Subject, *, store: Store, protocol: 
 
 def _measured(device: Device, subject: Subject, runs: int) -> dict[str, Any]:
     fingerprint = device.describe()
-    if fingerprint.engine in _OWN_PROCESS:
+    if fingerprint.engine in OWN_PROCESS:
         return {"reason": f"{fingerprint.engine} runs the network in a process of its own, which cannot be watched"}
-    if fingerprint.on_gpu:
-        with device.agent() as builder:  # an engine that is built when first loaded needs far more than to run it
-            device.load(builder, subject.file, subject.precision)
-    with tempfile.TemporaryDirectory() as scratch, device.agent() as agent:
-        readings = agent.measure_memory(
-            device.put(subject.file),
-            blank=device.put(write_blank(Path(scratch) / "blank.onnx")),
-            engine=device.engine,
-            threads=device.profile.threads,
-            precision=subject.precision,
-            runs=runs,
-        )
+    with tempfile.TemporaryDirectory() as scratch:
+        blank = write_blank(Path(scratch) / "blank.onnx")
+        if fingerprint.on_gpu:
+            with device.agent() as builder:  # to build an engine takes far more memory than to run it
+                device.load(builder, blank)
+                device.load(builder, subject.file, subject.precision)
+        with device.agent() as agent:
+            readings = agent.measure_memory(
+                device.put(subject.file),
+                blank=device.put(blank),
+                engine=device.engine,
+                threads=device.profile.threads,
+                precision=subject.precision,
+                runs=runs,
+            )
     if not readings.finite:
         return {"reason": "the engine answered with numbers that are not finite", "readings": readings}
     shared = device.description().host.l4t is not None
@@ -88,7 +90,7 @@ def count(readings: MemoryReadings, *, on_gpu: bool, shared: bool) -> dict[str, 
             return {"reason": "the memory in use on the device cannot be read"}
         rise = machine.peak - machine.baseline
         if rise <= 0:
-            return {"reason": "other programs gave back memory while the network was loaded"}
+            return {"reason": "memory in use on the machine did not rise: other programs may have given some back"}
         return {"peak_mb": rise / _MB, "method": "memory in use on the machine, shared by processor and GPU"}
     if process is None:
         return {"reason": "the memory of a process cannot be read on the device"}

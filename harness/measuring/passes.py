@@ -15,6 +15,9 @@ from harness.measuring.results import Subject
 if TYPE_CHECKING:
     from harness.measuring.store import Store
 
+#: Engines that run a network in a process of their own, started for every visit: the agent sees nothing of it.
+OWN_PROCESS = ("trtexec",)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PassRecord:

@@ -211,12 +211,12 @@ def _rounds(
 ) -> _Rounds:
     """Run the rounds; the models of a visit come back in the order of `models`, whatever order they were visited in."""
     protocol = plan.protocol
-    timed = [_visit_samples(seconds, protocol, 0) for seconds in seconds_per_run]
-    wanted = [_visit_samples(seconds, protocol, plan.wanted_samples) for seconds in seconds_per_run]
+    timed = [visit_samples(seconds, protocol, 0) for seconds in seconds_per_run]
+    wanted = [visit_samples(seconds, protocol, plan.wanted_samples) for seconds in seconds_per_run]
     if protocol.rounds * _seconds(wanted, seconds_per_run) <= plan.time_s:
         timed = wanted
     round_s = _seconds(timed, seconds_per_run)
-    untimed = [_untimed_runs(seconds, protocol, _MOST_RUNS // len(models)) for seconds in seconds_per_run]
+    untimed = [untimed_runs(seconds, protocol, _MOST_RUNS // len(models)) for seconds in seconds_per_run]
     expected_s = round_s + _seconds(untimed, seconds_per_run)
     count = max(protocol.rounds, min(protocol.most_rounds, round(protocol.process_seconds / round_s)))
     rng = np.random.default_rng(plan.seed)
@@ -237,12 +237,14 @@ def _rounds(
     return _Rounds(results)
 
 
-def _visit_samples(seconds_per_run: float, protocol: Protocol, wanted: int) -> int:
+def visit_samples(seconds_per_run: float, protocol: Protocol, wanted: int) -> int:
+    """Return how many timed runs a visit has."""
     affordable = round(protocol.visit_ms / 1e3 / seconds_per_run)
     return min(protocol.most_samples, max(protocol.least_samples, affordable, wanted))
 
 
-def _untimed_runs(seconds_per_run: float, protocol: Protocol, most: int) -> int:
+def untimed_runs(seconds_per_run: float, protocol: Protocol, most: int) -> int:
+    """Return how many runs a visit begins with."""
     settling = math.ceil(protocol.visit_settle_ms / 1e3 / seconds_per_run)
     return min(most, max(protocol.visit_untimed, settling))
 

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from devices import AgentProcess, Device, LoadedModel, Protocol, Visit
-from harness.measuring.passes import PassRecord, find_or_make
+from harness.measuring.passes import OWN_PROCESS, PassRecord, find_or_make
+from harness.measuring.process import untimed_runs, visit_samples
 from harness.measuring.results import Rounds, Subject
 from harness.measuring.statistics import percentile
 from harness.measuring.store import Store
 
-_REQUEST_S = 1.0  # of running in one request
+_MOST_REQUEST_S = 1.0  # of running in one request
+_LEAST_READINGS = 5  # of a window
 _MOST_RUNS = 50_000
 
 Temperature = tuple[float, float]
@@ -73,13 +75,15 @@ def measure_sustained(
 def _measured(
     device: Device, subject: Subject, protocol: Protocol, progress: Callable[[float, float], None]
 ) -> dict[str, Any]:
+    if device.engine in OWN_PROCESS:
+        return {"reason": f"{device.engine} is started anew for every visit, and the device cools down in between"}
     with device.agent() as agent:
         if agent.read_telemetry().reading.hottest_c is None:
             return {"reason": "the temperature of the device cannot be read"}
         model = device.load(agent, subject.file, subject.precision)
         temperatures, seconds_per_run = _heat_up(agent, model, protocol, progress)
-        runs = max(protocol.least_samples, min(protocol.most_samples, int(protocol.visit_ms / 1e3 / seconds_per_run)))
-        visit = Visit(model.handle, 0, runs)
+        untimed = untimed_runs(seconds_per_run, protocol, _MOST_RUNS)
+        visit = Visit(model.handle, untimed, visit_samples(seconds_per_run, protocol, 0))
         rounds = [agent.run_round([visit]).samples[0] for _ in range(protocol.rounds)]
     samples = [sample for round_ns in rounds for sample in round_ns]
     if min(samples) <= 0:
@@ -101,10 +105,11 @@ def _heat_up(
     """Run until the temperature has settled, or for as long as the protocol allows; return it, and a run's seconds."""
     temperatures: list[Temperature] = []
     seconds_per_run = max(model.first_ns / 1e9, 1e-6)
+    request_s = min(_MOST_REQUEST_S, protocol.sustained_window_s / (2 * _LEAST_READINGS))
     start = time.monotonic()
     while (spent_s := time.monotonic() - start) < protocol.sustained_limit_s:
         progress(spent_s, protocol.sustained_limit_s)
-        runs = max(1, min(_MOST_RUNS, int(_REQUEST_S / seconds_per_run)))
+        runs = max(1, min(_MOST_RUNS, int(request_s / seconds_per_run)))
         result = agent.run_round(
             [Visit(model.handle, 0, runs)], expected_s=runs * seconds_per_run, end_with_reading=True
         )
@@ -125,7 +130,7 @@ def settled(temperatures: Sequence[Temperature], protocol: Protocol) -> bool:
     if not temperatures or temperatures[-1][0] - temperatures[0][0] < protocol.sustained_window_s:
         return False
     window = [pair for pair in temperatures if pair[0] >= temperatures[-1][0] - protocol.sustained_window_s]
-    if len(window) < 3:
+    if len(window) < _LEAST_READINGS:
         return False
     seconds, degrees = np.asarray(window).T
     slope = np.polynomial.Polynomial.fit(seconds, degrees, 1).convert().coef[1]

@@ -126,7 +126,7 @@ def test_a_machine_is_known_by_its_gpu_where_the_engine_runs_on_it(device: Devic
     found = device.description()
     host = found.host.model_copy(update={"gpu": "NVIDIA Fake"})
     engine = found.engines[0].model_copy(update={"engine": "torch"})
-    there = _fingerprint(device.profile, found.model_copy(update={"host": host, "engines": (engine,)}))
+    there = _fingerprint(device.profile, found.model_copy(update={"host": host}), engine)
     assert there.board.endswith(", NVIDIA Fake")
     assert there.on_gpu
     assert not device.describe().on_gpu

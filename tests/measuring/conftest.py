@@ -7,7 +7,7 @@ from devices import Device, DeviceProfile, Protocol, connect, load_profile
 from harness.measuring import Store, Subject
 from tests.devices.networks import write_network
 
-QUICK = Protocol(warmup_seconds=0.01, process_seconds=0.01, visit_ms=1, half_width=0.9)
+QUICK = Protocol(warmup_seconds=0.01, process_seconds=0.01, visit_ms=1, half_width=0.9, cool_down_s=0)
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class TestCount:
             (False, False, {"process": None}, "of a process cannot be read"),
             (True, False, {"gpu": None}, "on the GPU cannot be read"),
             (True, True, {"machine": None}, "on the device cannot be read"),
-            (True, True, {"machine": Use(baseline=5, peak=5, last=4)}, "gave back memory"),
+            (True, True, {"machine": Use(baseline=5, peak=5, last=4)}, "did not rise"),
         ],
     )
     def test_what_cannot_be_known_has_a_reason(

@@ -18,6 +18,8 @@ from tests.devices.faults import faulty_device
 from tests.devices.networks import write_network
 from tests.measuring.conftest import QUICK
 
+_WITHOUT_SETTLING = QUICK.model_copy(update={"visit_settle_ms": 0.0})
+
 
 def uids(results: dict[str, Measurement]) -> set[str]:
     return {record.uid for result in results.values() for record in result.records}
@@ -265,6 +267,29 @@ def test_the_order_of_visits_is_seeded(
     assert first == orders(1) != orders(2)
     assert all(sorted(order) == [1, 2, 3] for order in first)
     assert len({tuple(order) for order in first}) > 1
+
+
+def test_a_visit_settles_before_it_is_timed(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[list[Visit]] = []
+    original = AgentProcess.run_round
+
+    def spy(agent: AgentProcess, visits: Sequence[Visit], **options: Any) -> RoundSamples:
+        if visits[0].untimed:
+            rounds.append(sorted(visits))
+        return original(agent, visits, **options)
+
+    monkeypatch.setattr(AgentProcess, "run_round", spy)
+    protocol = QUICK.model_copy(update={"visit_settle_ms": 5.0})
+    found = explore(device, [narrow], anchor, store=store, protocol=protocol)
+    for visit, name in zip(rounds[0], ("wide", "narrow"), strict=True):
+        (record,) = found[name].records
+        assert visit.untimed > QUICK.visit_untimed
+        assert visit.untimed * record.p50_ns / 1e6 > 0.2 * protocol.visit_settle_ms
+    rounds.clear()
+    explore(device, [narrow], anchor, store=Store(store.path.with_name("other.sqlite")), protocol=_WITHOUT_SETTLING)
+    assert {visit.untimed for visits in rounds for visit in visits} == {QUICK.visit_untimed}
 
 
 def test_what_is_timed_is_the_network_and_not_the_round_trip(device: Device, store: Store, anchor: Subject) -> None:

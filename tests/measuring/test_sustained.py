@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices import Device, DeviceProfile, Protocol
-from harness.measuring import Store, Subject, measure_further, measure_sustained, sustained
+from harness.measuring import Store, Subject, measure_further, measure_sustained
 from harness.measuring.sustained import settled
 from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
@@ -42,7 +42,6 @@ def test_only_the_last_window_counts_and_noise_of_a_sensor_s_step_does_not() -> 
 
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBoard:
-    monkeypatch.setattr(sustained, "_REQUEST_S", 0.05)
     board = make_fake_sysfs(tmp_path / "board", "raspberrypi4")
     monkeypatch.setenv("SLIMDA_AGENT_ROOT", str(board.root))
     return board

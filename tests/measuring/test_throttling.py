@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from devices import Device, DeviceProfile, Protocol, connect
-from harness.measuring import Measurement, Store, Subject, explore, finalists
+from harness.measuring import Measurement, Store, Subject, explore, finalists, protocol
 from harness.measuring.conditions import conditions_of
+from harness.measuring.process import _clock_mhz, measure_process
 from harness.measuring.throttling import cool_down, throttled
 from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
 from tests.measuring.conftest import QUICK
 from tests.measuring.records import FINGERPRINT, reading, record
 
-HOT = QUICK.model_copy(update={"cool_down_s": 0.0})
 ON_GPU = FINGERPRINT.model_copy(update={"engine": "tensorrt"})
 
 #: Runs `meanwhile(timed_round)` after every visit, and tells whether it was of a timed round.
@@ -44,6 +44,14 @@ class TestVerdict:
 
     def test_on_a_gpu_it_is_the_gpu_s_clock(self) -> None:
         assert self.judge(clock_mhz=(1000.0, 500.0), fingerprint=ON_GPU).startswith("the GPU's clock fell to 50%")
+
+    def test_the_clock_that_counts_is_that_of_what_computes(self) -> None:
+        start = [reading(cpu_mhz=2000, gpu_mhz=1000)]
+        since = [reading(cpu_mhz=1900, gpu_mhz=800), reading(cpu_mhz=1950), reading(cpu_mhz=2100, gpu_mhz=900)]
+        assert _clock_mhz(start, since, on_gpu=True) == (1000, 800)
+        assert _clock_mhz(start, since, on_gpu=False) == (2000, 1900)
+        assert _clock_mhz(start, [reading()], on_gpu=False) is None
+        assert _clock_mhz([], since, on_gpu=False) is None
 
     def test_a_temperature_above_the_limit_where_there_is_one(self) -> None:
         conditions = conditions_of([reading(temperatures_c={"cpu": 95.5}), reading(temperatures_c={"cpu": 90})])
@@ -83,11 +91,11 @@ def explored(
 ) -> Callable[..., tuple[Measurement, list[str]]]:
     """Measure one network while `meanwhile` happens to the board; return what came of it, and what was told."""
 
-    def run(meanwhile: str, protocol: Protocol = HOT, **profile_changes: Any) -> tuple[Measurement, list[str]]:
+    def run(meanwhile: str, rules: Protocol = QUICK, **profile_changes: Any) -> tuple[Measurement, list[str]]:
         notices: list[str] = []
         fault = f"ROOT = {str(board.root)!r}\n{meanwhile}\n{AFTER_VISITS}"
         with faulty_device(profile.override(**profile_changes), tmp_path / "state", fault) as device:
-            found = explore(device, [], anchor, store=store, protocol=protocol, notice=notices.append)
+            found = explore(device, [], anchor, store=store, protocol=rules, notice=notices.append)
         return found[anchor.name], notices
 
     return run
@@ -111,7 +119,7 @@ def test_a_clock_that_falls_in_a_round_is_throttling_however_often_it_is_tried(
     assert found.verdict == "throttled"
     assert "42%" in found.reason
     assert found.summary is not None, "the number is published, with the flag"
-    assert len(notices) == HOT.throttle_retries
+    assert len(notices) == QUICK.throttle_retries
     assert all("cpu throttled (the clock fell to 42%" in notice for notice in notices)
     (kept,) = found.records
     assert kept.clock_mhz == (2400.0, 1000.0)
@@ -134,7 +142,7 @@ def test_a_device_that_recovers_is_measured_again_without_the_flag(
 def test_a_throttled_measurement_is_not_reused(
     explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard
 ) -> None:
-    never_again = HOT.model_copy(update={"throttle_retries": 0})
+    never_again = QUICK.model_copy(update={"throttle_retries": 0})
     hot, notices = explored(clocks("timed_round"), never_again)
     assert (hot.verdict, notices) == ("throttled", [])
     cool, _ = explored(clocks("False"), never_again)
@@ -168,19 +176,26 @@ def test_retries_are_counted_over_all_processes_of_a_call(
     notices: list[str] = []
     fault = f"ROOT = {str(board.root)!r}\n{clocks('timed_round')}\n{AFTER_VISITS}"
     with faulty_device(profile, tmp_path / "state", fault) as device:
-        found = finalists(device, [], anchor, store=store, protocol=HOT, notice=notices.append)["wide"]
+        found = finalists(device, [], anchor, store=store, protocol=QUICK, notice=notices.append)["wide"]
     assert found.verdict == "throttled"
-    assert len(notices) == HOT.throttle_retries
-    assert len(found.records) >= HOT.processes
+    assert len(notices) == QUICK.throttle_retries
+    assert len(found.records) >= QUICK.processes
 
 
 def test_cooling_down_does_not_use_up_the_time_for_measuring(
-    explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard
+    explored: Callable[..., tuple[Measurement, list[str]]], board: FakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = HOT.model_copy(update={"cool_down_s": 1.5, "throttle_retries": 1, "time_limit_s": 1.5})
-    found, notices = explored(clocks("timed_round"), waiting)
-    assert (found.verdict, len(notices)) == ("throttled", 1)
-    assert "time ran out" not in found.reason
+    deadlines: list[float] = []
+
+    def spy(device: Device, subjects: Any, anchor: Any, plan: Any, tick: Any) -> Any:
+        deadlines.append(plan.deadline)
+        return measure_process(device, subjects, anchor, plan, tick)
+
+    monkeypatch.setattr(protocol, "measure_process", spy)
+    monkeypatch.setattr(protocol, "cool_down", lambda *_: 1000.0)
+    explored(clocks("timed_round"), QUICK.model_copy(update={"throttle_retries": 1}))
+    first, second = deadlines
+    assert second - first == pytest.approx(1000)
 
 
 class TestCoolingDown:

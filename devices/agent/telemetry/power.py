@@ -66,7 +66,7 @@ class EnergyCounters:
         for path in found:
             folder = path.rpartition("/")[0]
             name = files.read(folder + "/name") or ""
-            if folder.count(":") == 1 and name.startswith("package") and files.number(path) is not None:
+            if name.startswith("package") and files.number(path) is not None:
                 self._counters[name] = folder
         self.missing = None if self._counters else "there is no energy counter of the processor"
         if found and not self._counters:

@@ -1,0 +1,97 @@
+"""The same network in fewer bits: FP16 and INT8, as ONNX files that every engine reads alike.
+
+FP16: weights and arithmetic in float16, input and output in float32. INT8: quantisation nodes (QDQ) around the
+convolutions and the classifier, weights per channel, symmetric as TensorRT demands it, activations calibrated on
+unlabelled target images. The precision is in the file, so no engine chooses scales or layers of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from torch import Tensor
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+#: Images that activations are calibrated on, at most.
+CALIBRATED = 128
+
+
+class PrecisionError(RuntimeError):
+    """A network that cannot be brought to a precision; the message says why in one sentence."""
+
+
+def in_precision(model: bytes, precision: Precision, calibration: Tensor) -> bytes:
+    """Return a float32 model in `precision`; `calibration` [N, C, H, W] are unlabelled images under evaluation.
+
+    Metadata is kept. Raises `PrecisionError` where the conversion fails.
+    """
+    if precision == "fp32":
+        return model
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            converted = _halved(model) if precision == "fp16" else _quantised(model, calibration)
+    except Exception as error:  # the converters raise whatever their libraries do
+        raise PrecisionError(f"the network cannot be brought to {precision}: {' '.join(str(error).split())}") from error
+    del converted.metadata_props[:]
+    converted.metadata_props.extend(onnx.ModelProto.FromString(model).metadata_props)
+    return bytes(converted.SerializeToString())
+
+
+def _halved(model: bytes) -> onnx.ModelProto:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    halved: onnx.ModelProto = convert_float_to_float16(onnx.ModelProto.FromString(model), keep_io_types=True)
+    return halved
+
+
+def _quantised(model: bytes, calibration: Tensor) -> onnx.ModelProto:
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "quantised.onnx")
+        level = logging.getLogger().level
+        logging.getLogger().setLevel(logging.ERROR)  # it recommends a pre-processing that folds what is folded here
+        try:
+            quantize_static(
+                onnx.ModelProto.FromString(model),
+                str(path),
+                _Images(model, calibration),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
+            )
+        finally:
+            logging.getLogger().setLevel(level)
+        return onnx.load(path)
+
+
+class _Images:
+    """Feeds calibration images, in batches of the network's own size; the last one is left out if it is not full."""
+
+    def __init__(self, model: bytes, calibration: Tensor) -> None:
+        entry = onnx.ModelProto.FromString(model).graph.input[0]
+        self._name = entry.name
+        batch = entry.type.tensor_type.shape.dim[0].dim_value
+        images = calibration[: max(CALIBRATED, batch)].cpu().numpy().astype(np.float32)
+        repeated = np.resize(images, (max(len(images), batch), *images.shape[1:]))
+        self._batches: Iterator[NDArray[np.float32]] = iter(
+            [repeated[i : i + batch] for i in range(0, len(repeated) - batch + 1, batch)]
+        )
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Return the next feed, or None at the end."""
+        batch = next(self._batches, None)
+        return None if batch is None else {self._name: batch}

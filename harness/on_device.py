@@ -1,0 +1,122 @@
+"""What is done with one connected device: explore a spread of subnets, and verify the shortlist of a search."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from devices import Device
+from harness.bank import Architecture, ModelBank
+from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
+from harness.deployment import Deployment
+from harness.finalists import choose, shortfalls, shortlist
+from harness.measuring import Measurement, MeasurementError, Subject, explore, finalists, measure_further
+from harness.planning import pool
+from harness.run import Configuration, Run
+from harness.search import Candidate
+from harness.tradeoff import DeviceResults
+
+
+def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
+    """Return the pool's latencies on one device, from the store where it has them, and the model fitted to them."""
+    name, settings = configuration.name, run.settings
+    results = DeviceResults(device.profile, configuration.precision, device.describe(), configuration.budgets)
+    counter = ComplexityCounter(bank)
+    archs = pool(bank.space, counter, settings.effort.profiled, settings.seed)
+    with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"measuring on {name}") as advance:
+        deployment = Deployment(bank, run.domains, settings.batch_size, configuration.precision)
+        subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
+        found = explore(
+            device,
+            [*subjects.values()],
+            subjects[bank.space.full],
+            store=run.store,
+            seed=settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
+    results.add({arch: found[subject.name] for arch, subject in subjects.items()})
+    known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
+    try:
+        model = LatencyModel.fit(list(known), list(known.values()), LatencyFeatures(counter))
+    except TooFewMeasurements as error:
+        raise MeasurementError(f"too few subnets could be measured on {name}: {error}") from error
+    results.latency_model = model
+    run.folder.record.cost_models[name] = {
+        "rates": dict(zip(model.features.names, model.rates.tolist(), strict=True)),
+        "held_out": asdict(model.held_out),
+        "macs_only": asdict(model.macs_only),
+    }
+    run.folder.record.devices[name] = device.describe().model_dump()
+    return results
+
+
+def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
+    """Export the shortlist, check and measure it on the device, and keep for every budget the best that holds it."""
+    counter = ComplexityCounter(bank)
+    selections, misses = shortlist(candidates, results, counter)
+    for miss in misses:
+        run.note(miss)
+    archs = dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up))
+    deployment = Deployment(bank, run.domains, run.settings.batch_size, results.precision)
+    with tempfile.TemporaryDirectory() as scratch:
+        subjects = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in archs}
+        results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
+        anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
+        check(run, device, deployment, results, subjects)
+        results.add(measured(run, device, subjects, anchor))
+        results.chosen = choose(selections, results, counter)
+        for problem in shortfalls(selections, results, counter):
+            run.note(problem)
+        keep(run, device, results, {arch: subjects[arch] for arch in results.chosen.values()})
+
+
+def check(
+    run: Run,
+    device: Device,
+    deployment: Deployment,
+    results: DeviceResults,
+    subjects: dict[Architecture, Subject],
+) -> None:
+    """Compare what the engine on the device answers with what the bank answers, for every subnet of the shortlist."""
+    with run.console.stage(f"checking answers of {results.name}") as advance:
+        for done, (arch, subject) in enumerate(subjects.items(), start=1):
+            results.answers[arch] = deployment.check(device, subject, arch, run.settings.effort.score_images)
+            advance(done, len(subjects))
+    for arch in results.answers:
+        if doubt := results.doubt(arch):
+            run.console.warn(f"subnet {subjects[arch].name} is not selected on {results.name}: {doubt}")
+
+
+def measured(
+    run: Run, device: Device, subjects: dict[Architecture, Subject], anchor: Subject
+) -> dict[Architecture, Measurement]:
+    """Return the finalists' latencies over fresh processes."""
+    with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
+        found = finalists(
+            device,
+            [*subjects.values()],
+            anchor,
+            store=run.store,
+            seed=run.settings.seed,
+            progress=advance,
+            notice=run.console.warn,
+        )
+    return {arch: found[subject.name] for arch, subject in subjects.items()}
+
+
+def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architecture, Subject]) -> None:
+    """Copy the chosen subnets into the run folder and measure what else they cost."""
+    with run.console.stage(f"memory, energy on {results.name}") as advance:
+        for done, (arch, subject) in enumerate(chosen.items(), start=1):
+            run.folder.keep_subnet(subject.file)
+            results.further[arch] = measure_further(device, subject, store=run.store)
+            advance(done, len(chosen))
+    for reason in _reasons(results):
+        run.console.say(f"left open on {results.name}: {reason}")
+
+
+def _reasons(results: DeviceResults) -> Iterable[str]:
+    return dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason)
