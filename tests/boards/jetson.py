@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -81,13 +82,16 @@ class FakeJetson:
         """Change what nvpmodel tells."""
         (self.root / "answers" / "nvpmodel").write_text(f"NV Power Mode: {name}\n0\n")
 
-    def set_fault(self, fault: str = "") -> None:
+    def set_fault(self, what: str = "", *, later: bool = False, channels: int | None = None) -> None:
         """From now on one thing goes wrong; nothing, where none is named.
+
+        `later`: not at the first inference of a network. `channels`: only with networks of so many outputs.
 
         It is one of `build fails`, `build hangs`, `run fails`, `nan`, `wrong shape`, and of trtexec alone `no times`,
         `empty times`, `zero times`, `negative times`, `few times`, `missing keys`.
         """
-        (self.folder / "python" / "fault").write_text(fault)
+        fault = {"what": what, "later": later, "channels": channels}
+        (self.folder / "python" / "fault").write_text(json.dumps(fault))
 
     def remove_binding(self) -> None:
         """Leave a board with trtexec alone."""

@@ -10,18 +10,20 @@ import pytest
 from devices.agent.engines.contract import EngineError
 from devices.agent.engines.program import run
 
-CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', 'GRANDCHILD'])"
+CHILD = (
+    "import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', os.getcwd()])"
+)
 
 
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def children_named(name: str) -> list[int]:
+def children_of(folder: Path) -> list[int]:
     return [
         p.pid
         for p in psutil.process_iter(["cmdline", "status"])
-        if name in (p.info["cmdline"] or []) and p.info["status"] != psutil.STATUS_ZOMBIE
+        if str(folder) in (p.info["cmdline"] or []) and p.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
 
@@ -54,12 +56,12 @@ def test_a_program_out_of_time_is_killed_with_what_it_started(tmp_path: Path) ->
     with pytest.raises(EngineError, match=r"was not done after 1 s and has been stopped"):
         run(python(f"{CHILD}; import time; time.sleep(60)"), tmp_path, 1)
     assert time.monotonic() - start < 20
-    assert not children_named("GRANDCHILD")
+    assert not children_of(tmp_path)
 
 
 def test_a_program_that_ends_leaves_nothing_running(tmp_path: Path) -> None:
     run(python(CHILD), tmp_path, 30)
     deadline = time.monotonic() + 5
-    while children_named("GRANDCHILD"):
+    while children_of(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -18,6 +18,7 @@ from devices.agent.engines import trtexec_tool
 from devices.agent.engines.contract import EngineError
 from devices.agent.engines.trtexec_tool import read_output, read_times
 from tests.boards.fake_jetson.plan import recipe_of
+from tests.boards.jetson import FakeJetson
 from tests.devices.conftest import MakeBoard
 from tests.devices.networks import SHAPE, write_network, write_quantised_network
 from tests.devices.test_tensorrt_engine import IMAGES, described, expected, plans
@@ -39,12 +40,13 @@ def fresh_agent(profile: DeviceProfile, state: Path) -> Iterator[tuple[Device, A
         yield device, agent
 
 
-def tools() -> list[psutil.Process]:
-    """Return the trtexec processes that run."""
+def tools(board: FakeJetson) -> list[psutil.Process]:
+    """Return the processes that run this board's trtexec."""
+    program = str(board.folder / "bin" / "trtexec")
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
-        if any(part.endswith("/trtexec") for part in command) and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if program in command and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
 
@@ -168,26 +170,27 @@ def test_a_build_that_takes_for_ever_is_ended_in_time_and_the_agent_goes_on(
         agent.describe(["trtexec"])
         with pytest.raises(EngineFailed, match=r"trtexec was not done after 3\.6 s and has been stopped"):
             device.load(agent, network)
-        assert not tools()
+        assert not tools(board)
         assert not list((state / "local" / "engines").iterdir())
         board.set_fault()
         assert device.load(agent, network).finite
 
 
 def test_a_build_dies_with_its_agent(make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path) -> None:
-    make_board("6").set_fault("build hangs")
+    board = make_board("6")
+    board.set_fault("build hangs")
     with fresh_agent(profile, state) as (device, agent):
         name = device.put(network)
         agent._line.send(
             {"v": 2, "id": 1, "op": "load", "file": name, "engine": "trtexec", "threads": 1, "precision": "fp32"}, 10.0
         )
         deadline = time.monotonic() + 30
-        while not any("--onnx" in part for tool in tools() for part in tool.cmdline()):
+        while not any("--onnx" in part for tool in tools(board) for part in tool.cmdline()):
             assert time.monotonic() < deadline, "the build was not started"
             time.sleep(0.05)
         os.kill(agent.pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
-        while tools():
+        while tools(board):
             assert time.monotonic() < deadline, "the build outlived its agent"
             time.sleep(0.05)
 

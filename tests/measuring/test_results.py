@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measuring import LatencySummary, Measurement, Subject, within_budget
+from harness.measuring import LatencySummary, Measurement, ProcessRecord, Subject, within_budget
 from harness.measuring.results import summarise
 from tests.measuring.records import record
 
@@ -83,3 +83,12 @@ def test_device_times_are_summarised_only_where_every_process_has_them() -> None
     assert summarise([with_events, with_events]).compute_p50_ms == pytest.approx(8e-6)
     assert summarise([with_events, record()]).compute_p50_ms is None
     assert summarise([record(compute_ns=((),) * 5)]).compute_p50_ms is None
+
+
+def test_the_spread_of_builds_is_that_of_their_medians_and_unknown_for_one() -> None:
+    def build(number: int, latency: int) -> ProcessRecord:
+        return record([[latency]] * 5, build=number)
+
+    assert summarise([build(0, 100), build(0, 120)]).build_spread is None
+    found = summarise([build(0, 100), build(1, 110), build(2, 104), build(0, 102), build(1, 112), build(2, 104)])
+    assert found.build_spread == pytest.approx(111 / 101 - 1)

@@ -52,6 +52,16 @@ class Network(NamedTuple):
     """Without the weights, which older files list among the inputs."""
     outputs: list[Value]
 
+    def source(self) -> Value:
+        """Return its one input; raises `EngineError` for a network of a form that engines do not run."""
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise EngineError(
+                "a network must have one input and one output, not %d and %d" % (len(self.inputs), len(self.outputs))
+            )
+        if self.inputs[0].kind != FLOAT or not all(size > 0 for size in self.inputs[0].shape):
+            raise EngineError("the network's input must be float32 of a fixed shape")
+        return self.inputs[0]
+
     @property
     def quantised(self) -> bool:
         """Whether integers take the place of floats somewhere in it."""

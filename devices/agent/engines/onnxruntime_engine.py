@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +17,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from .cache import digest
 from .contract import Engine, EngineError, Model, Samples, Settings, time_calls
 from .cudart import device_name
-from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB
+from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB, keys
 
 if TYPE_CHECKING:
     from .cache import EngineCache
@@ -143,15 +141,8 @@ class TensorRtProviderEngine(Engine):
 
     def load(self, path: str, settings: Settings) -> Model:
         """Create a session for the file; raises `EngineError` where any of it would run on the processor."""
-        key = self._cache.key(
-            engine="onnxruntime-tensorrt",
-            version=ort.__version__,
-            gpu=self._device,
-            flags=BUILT_WITH,
-            build=settings.build,
-            network=digest(Path(path)),
-            precision=settings.precision,
-        )
+        runtime = {"engine": "onnxruntime-tensorrt", "version": ort.__version__, "gpu": self._device}
+        key, _ = keys(self._cache, runtime, path, settings)
         provider_options = {
             "device_id": 0,
             "trt_max_workspace_size": WORKSPACE_MIB << 20,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorrt as trt
 
-from .cache import digest, replace_file
+from .cache import replace_file
 from .contract import Engine, EngineError, Model, Samples, Settings, time_with_events
 from .cudart import first_device
-from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB, offer, version_numbers
+from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB, keys, offer, version_numbers
 
 if TYPE_CHECKING:
     from .cache import EngineCache
@@ -125,15 +125,8 @@ class TensorRtEngine(Engine):
 
     def load(self, path: str, settings: Settings) -> Model:
         """Take the kept engine of the file, or build one; raises `EngineError` with TensorRT's own words."""
-        parts = {
-            "engine": "tensorrt",
-            "version": trt.__version__,
-            "gpu": self._cuda.device,
-            "flags": BUILT_WITH,
-            "build": settings.build,
-        }
-        timings = self._cache.timings(self._cache.key(**parts))
-        key = self._cache.key(network=digest(Path(path)), precision=settings.precision, **parts)
+        runtime = {"engine": "tensorrt", "version": trt.__version__, "gpu": self._cuda.device}
+        key, timings = keys(self._cache, runtime, path, settings)
         kept = self._cache.find(key)
         engine = self._deserialise(kept) if kept else None
         if engine is None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from .cache import digest
 from .contract import EngineError
+
+if TYPE_CHECKING:
+    from .cache import EngineCache
+    from .contract import Settings
 
 WORKSPACE_MIB = 1024
 #: What every engine is built with, as far as it could be otherwise; a part of the key that engines are kept by.
@@ -35,3 +41,13 @@ def offer(flags: bool) -> dict[str, Any]:
         return {"precisions": ["fp32", "fp16", "int8"], "refused": {}}
     why = "since TensorRT 11 the builder takes precisions from the file alone, and the file is in float32"
     return {"precisions": ["fp32", "int8"], "refused": {"fp16": why}}
+
+
+def keys(cache: EngineCache, runtime: dict[str, str], path: str, settings: Settings) -> tuple[str, Path]:
+    """Return the key of the engine of the network in file `path`, and where what building it has timed is kept.
+
+    `runtime` tells engine, version and GPU. Builds of one number share their timings; another build times afresh.
+    """
+    parts = dict(runtime, flags=BUILT_WITH, build=settings.build)
+    key = cache.key(network=digest(Path(path)), precision=settings.precision, **parts)
+    return key, cache.timings(cache.key(**parts))

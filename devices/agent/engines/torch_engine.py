@@ -32,14 +32,7 @@ class TorchNetwork:
     def __init__(self, path: str, device: str, precision: str) -> None:
         """Read the file and bring its weights to `device`; raises `EngineError` where it holds what is not known."""
         network = read(path)
-        if len(network.inputs) != 1 or len(network.outputs) != 1:
-            raise EngineError(
-                "a network must have one input and one output, not %d and %d"
-                % (len(network.inputs), len(network.outputs))
-            )
-        (source,), (target,) = network.inputs, network.outputs
-        if source.kind != FLOAT or not all(size > 0 for size in source.shape):
-            raise EngineError("the network's input must be float32 of a fixed shape")
+        source, target = network.source(), network.outputs[0]
         for node in network.nodes:
             if node.operator not in _OPERATORS:
                 raise EngineError("the torch engine has no operator %s (%s)" % (node.operator, node.name))

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cache import digest
 from .contract import Engine, EngineError, Model, Samples, Settings
 from .cudart import device_name
-from .onnx_file import FLOAT, read
-from .tensorrt_rules import BUILT_WITH, offer
+from .onnx_file import read
+from .tensorrt_rules import BUILT_WITH, keys, offer
 from .trtexec_tool import Output, Trtexec
 
 if TYPE_CHECKING:
@@ -92,16 +91,9 @@ class TrtexecEngine(Engine):
 
     def load(self, path: str, settings: Settings) -> Model:
         """Take the kept engine of the file, or build one; raises `EngineError` with trtexec's own words."""
-        source = _input(path)
-        parts = {
-            "engine": "trtexec",
-            "version": self._tool.version,
-            "gpu": self._device,
-            "flags": BUILT_WITH,
-            "build": settings.build,
-        }
-        timings = self._cache.timings(self._cache.key(**parts))
-        key = self._cache.key(network=digest(Path(path)), precision=settings.precision, **parts)
+        source = read(path).source()
+        runtime = {"engine": "trtexec", "version": self._tool.version, "gpu": self._device}
+        key, timings = keys(self._cache, runtime, path, settings)
         plan = self._cache.find(key) or self._cache.keep(
             key, lambda made: self._tool.build(Path(path), made, settings.precision, timings, settings.limit_s)
         )
@@ -111,16 +103,3 @@ class TrtexecEngine(Engine):
 def create(variant: str, cache: EngineCache) -> Engine:
     """Return the engine of this module; raises `EngineError` where it cannot be used."""
     return TrtexecEngine(cache)
-
-
-def _input(path: str) -> Value:
-    """Return the one input of the network in a file; raises `EngineError` where there are others."""
-    network = read(path)
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
-        raise EngineError(
-            "a network must have one input and one output, not %d and %d" % (len(network.inputs), len(network.outputs))
-        )
-    (source,) = network.inputs
-    if source.kind != FLOAT or not all(size > 0 for size in source.shape):
-        raise EngineError("the network's input must be float32 of a fixed shape")
-    return source
