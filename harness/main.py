@@ -27,7 +27,7 @@ from harness.bank import BankError
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.estimating import profile_roof
-from harness.export import ExportMismatch
+from harness.export import ExportMismatch, PrecisionError
 from harness.inputs import load_inputs
 from harness.measuring import MeasurementError, Store
 from harness.pipeline import STAGES, run_stages
@@ -57,6 +57,9 @@ SUMMARISED = (
     "status",
 )
 
+#: Options that are not called what their argument is in run.json.
+OPTIONS = {"precisions": "precision"}
+
 #: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
 CODES: dict[int, tuple[type[Exception], ...]] = {
     2: (
@@ -71,7 +74,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         ValidationError,
     ),
     3: (DeviceError,),
-    5: (MeasurementError, ExportMismatch, AdaptationDiverged),
+    5: (MeasurementError, ExportMismatch, PrecisionError, AdaptationDiverged),
     4: (InfeasibleBudget,),
 }
 
@@ -217,6 +220,9 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
         for profile in profiles:
             for precision in offered(profile, settings.precisions):
                 profile_roof(profile, precision)
+    for profile in profiles:
+        for precision in missing(profile, settings.precisions):
+            console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
@@ -234,11 +240,17 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
 
 def offered(profile: DeviceProfile, asked: Sequence[Precision]) -> list[Precision]:
     """Return those of the precisions asked for that a device's profile offers; ProfileError where there is none."""
-    found = [precision for precision in asked if precision in profile.precisions]
+    found = [precision for precision in dict.fromkeys(asked) if precision in profile.precisions]
     if not found:
         has = ", ".join(profile.precisions)
         raise ProfileError(f"{profile.name} offers {has}, and --precision asks for {', '.join(asked)}")
     return found
+
+
+def missing(profile: DeviceProfile, asked: Sequence[Precision]) -> list[Precision]:
+    """Return those of the precisions asked for that a device's profile, which offers others of them, does not."""
+    able = offered(profile, asked)
+    return [precision for precision in dict.fromkeys(asked) if precision not in able]
 
 
 def overridden(profile: DeviceProfile, host: str | None, threads: int | None) -> DeviceProfile:
@@ -262,7 +274,8 @@ def sentence(error: Exception) -> str:
     """Return an error's message on one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        where = "".join(f"--{part}: " for part in first["loc"][-1:]).replace("_", "-")
+        fields = [part for part in first["loc"] if isinstance(part, str)]  # the others are places in a comma list
+        where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
         return f"{where}{first['msg']}".replace("Value error, ", "")
     text = " ".join(str(error).split())
     return text or type(error).__name__
@@ -284,7 +297,7 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     if stages and stages != ["adapt"]:
         assert path is not None
         changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
-        if options["precision"]:
+        if options["precision"] is not None:
             changes["precisions"] = listed(options["precision"])
         if options["device"]:
             changes |= {"devices": listed(options["device"]), "host": options["host"]}
