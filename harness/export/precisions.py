@@ -1,4 +1,4 @@
-"""The same network in fewer bits: FP16 and INT8, as ONNX files that every engine reads alike.
+"""The same network in fewer bits: FP16 and INT8, as ONNX files.
 
 FP16: weights and arithmetic in float16, input and output in float32. INT8: quantisation nodes (QDQ) around the
 convolutions and the classifier, weights per channel, symmetric as TensorRT demands it, activations calibrated on
@@ -24,22 +24,27 @@ Precision = Literal["fp32", "fp16", "int8"]
 #: Images that activations are calibrated on, at most.
 CALIBRATED = 128
 
+#: No version of TensorRT reads biases in integers, and none before 10 weights: it takes them in float32 and quantises
+#: them itself by the scales in the file. ONNX Runtime computes in integers only where both are.
+_FOR_TENSORRT = {"QuantizeBias": False, "AddQDQPairToWeight": True, "DedicatedQDQPair": True}
+
 
 class PrecisionError(RuntimeError):
     """A network that cannot be brought to a precision; the message says why in one sentence."""
 
 
-def in_precision(model: bytes, precision: Precision, calibration: Tensor) -> bytes:
+def in_precision(model: bytes, precision: Precision, calibration: Tensor, *, for_tensorrt: bool = False) -> bytes:
     """Return a float32 model in `precision`; `calibration` [N, C, H, W] are unlabelled images under evaluation.
 
-    Metadata is kept. Raises `PrecisionError` where the conversion fails.
+    `for_tensorrt` says of int8 that TensorRT is to read it (`_FOR_TENSORRT`). Metadata is kept. Raises `PrecisionError`
+    where the conversion fails.
     """
     if precision == "fp32":
         return model
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            converted = _halved(model) if precision == "fp16" else _quantised(model, calibration)
+            converted = _halved(model) if precision == "fp16" else _quantised(model, calibration, for_tensorrt)
     except Exception as error:  # the converters raise whatever their libraries do
         raise PrecisionError(f"the network cannot be brought to {precision}: {' '.join(str(error).split())}") from error
     del converted.metadata_props[:]
@@ -49,12 +54,14 @@ def in_precision(model: bytes, precision: Precision, calibration: Tensor) -> byt
 
 def _halved(model: bytes) -> onnx.ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     halved: onnx.ModelProto = convert_float_to_float16(onnx.ModelProto.FromString(model), keep_io_types=True)
+    OnnxModel(halved).topological_sort()  # the casts are put last, against ONNX's own rule
     return halved
 
 
-def _quantised(model: bytes, calibration: Tensor) -> onnx.ModelProto:
+def _quantised(model: bytes, calibration: Tensor, for_tensorrt: bool) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +78,11 @@ def _quantised(model: bytes, calibration: Tensor) -> onnx.ModelProto:
                 activation_type=QuantType.QInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
-                extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
+                extra_options={
+                    "ActivationSymmetric": True,
+                    "WeightSymmetric": True,
+                    **(_FOR_TENSORRT if for_tensorrt else {}),
+                },
             )
         finally:
             logging.getLogger().setLevel(level)
