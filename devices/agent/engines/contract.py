@@ -74,8 +74,8 @@ class Engine(ABC):
     def load(self, path: str, settings: Settings) -> Model:
         """Load the network in file `path`; raises `EngineError`.
 
-        The file is ONNX: in float32 for fp32 and fp16, with quantisation nodes for int8. The precision is one of those
-        that `describe` offers.
+        The file is ONNX, its input and output in float32: for fp16 with weights in float16 and casts at both ends, for
+        int8 with quantisation nodes. The precision is one of those that `describe` offers.
         """
 
 
