@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -85,7 +86,7 @@ class Board:
             self._server.wait(10)
             self._server = None
         for process in self.processes():
-            process.kill()
+            end(process)
 
     def restart(self) -> None:
         """Stop and start, with the environment as it is now."""
@@ -102,7 +103,7 @@ class Board:
     def cut(self) -> None:
         """End the server's side of every connection."""
         for process in self.connections():
-            process.kill()
+            end(process)
 
     def connections(self) -> list[psutil.Process]:
         """The processes of the server that serve a connection each."""
@@ -119,7 +120,8 @@ class Board:
 
     def agents(self) -> list[psutil.Process]:
         """The agents among them."""
-        return [p for p in self.processes() if {"--work", "python3"} <= set(p.cmdline()) and "sh" not in p.cmdline()]
+        words = {process: command_line(process) for process in self.processes()}
+        return [process for process, line in words.items() if {"--work", "python3"} <= line and "sh" not in line]
 
     def work_folders(self) -> list[Path]:
         """The work folders on the board."""
@@ -184,6 +186,20 @@ def accepts(port: int) -> bool:
     """Return whether something listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def end(process: psutil.Process) -> None:
+    """Kill a process that may have ended by itself."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def command_line(process: psutil.Process) -> set[str]:
+    """Return the words of a process's command; none where it has ended."""
+    try:
+        return set(process.cmdline())
+    except psutil.Error:
+        return set()
 
 
 def is_alive(process: psutil.Process) -> bool:
