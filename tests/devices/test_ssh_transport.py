@@ -438,7 +438,7 @@ class TestInterruptedFromAnotherThread:
     def assert_prompt(self, device: Device, after_s: float = 0.5) -> None:
         later(device.interrupt, after_s)
         start = time.monotonic()
-        with pytest.raises(DeviceError, match="^board was interrupted$"):
+        with pytest.raises(DeviceError, match=r"^board was interrupted$"):
             device.__enter__()
         assert time.monotonic() - start < 10
 
@@ -454,14 +454,14 @@ class TestInterruptedFromAnotherThread:
     def test_before_it_is_connected(self, board: Board) -> None:
         device = connect(board.profile())
         device.interrupt()
-        with pytest.raises(DeviceError, match="^board was interrupted$"):
+        with pytest.raises(DeviceError, match=r"^board was interrupted$"):
             device.__enter__()
         assert board.logins() == 0
 
     def test_once_connected_it_can_still_be_left_clean(self, board: Board) -> None:
         with connect(board.profile()) as device:
             device.interrupt()
-            with pytest.raises(DeviceError, match="^board was interrupted$"):
+            with pytest.raises(DeviceError, match=r"^board was interrupted$"):
                 device.agent()
         assert board.is_clean()
 

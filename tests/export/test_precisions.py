@@ -43,7 +43,7 @@ def exported(bank: ModelBank, images: torch.Tensor, width: float = 0.5, batch_si
 
 
 def parsed(model: bytes) -> onnx.ModelProto:
-    proto = onnx.ModelProto.FromString(model)
+    proto: onnx.ModelProto = onnx.ModelProto.FromString(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto
 
@@ -192,9 +192,7 @@ class TestTopologyKeys:
         assert topology_key(in_precision(exported(other, images), precision, images * 2)) == key
 
     @pytest.mark.parametrize("precision", REDUCED)
-    def test_depend_on_widths(
-        self, bank: ModelBank, model: bytes, images: torch.Tensor, precision: Precision
-    ) -> None:
+    def test_depend_on_widths(self, bank: ModelBank, model: bytes, images: torch.Tensor, precision: Precision) -> None:
         wider = exported(bank, images, 0.75)
         keys = {topology_key(in_precision(m, precision, images)) for m in (model, wider)}
         assert len(keys) == 2
