@@ -4,11 +4,11 @@ import math
 import subprocess
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from devices.agent import wire
 from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
@@ -16,6 +16,8 @@ from devices.profile import TimeOuts
 from devices.telemetry import EnergyReadings, MemoryReadings, Reading
 
 Images = npt.NDArray[np.float32]
+Nanoseconds = Annotated[int, Field(ge=0, le=24 * 3600 * 10**9)]
+Shape = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
 _Reply = TypeVar("_Reply", bound=BaseModel)
 _LIMIT_SHARE = 0.9  # of a time-out that the agent may use up, so that it can still say what went wrong
 _LAST_WORDS = 2000  # bytes of the agent's standard error that an error message quotes
@@ -32,8 +34,8 @@ class HostDescription(BaseModel):
     """The release of Jetson Linux."""
     kernel: str
     python: str
-    physical_cores: int | None
-    logical_cores: int
+    physical_cores: Annotated[int, Field(gt=0)] | None
+    logical_cores: Annotated[int, Field(gt=0)]
     governor: str | None
     boot_id: str | None
     power_mode: str | None
@@ -77,22 +79,22 @@ class LoadedModel(BaseModel):
     """A network in the agent, after its first inference."""
 
     handle: int
-    load_ns: int
-    first_ns: int
-    input_shape: tuple[int, ...]
+    load_ns: Nanoseconds
+    first_ns: Nanoseconds
+    input_shape: Shape
     output_shape: tuple[int, ...]
     finite: bool
     """Whether every output of the first inference was a finite number."""
-    visit_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    visit_s: float = Field(default=0.0, ge=0, le=24 * 3600, allow_inf_nan=False)
     """Seconds that a visit to it may take beyond its runs."""
 
 
 class State(BaseModel):
     """Clocks that tell how busy the machine is; see `devices.agent.host.state`."""
 
-    wall_s: float
-    busy_s: float | None
-    own_s: float
+    wall_s: FiniteFloat
+    busy_s: FiniteFloat | None
+    own_s: FiniteFloat
 
     def others_load(self, later: "State", cores: int) -> float | None:
         """Return the share of all cores that other processes used until a later state; None where it is unknown."""
@@ -112,8 +114,8 @@ class Momentary(BaseModel):
 class RoundSamples(BaseModel):
     """What a round brought: nanoseconds of every timed run of every visit, in the order of the visits."""
 
-    samples: tuple[tuple[int, ...], ...]
-    compute: tuple[tuple[int, ...], ...]
+    samples: tuple[tuple[Nanoseconds, ...], ...]
+    compute: tuple[tuple[Nanoseconds, ...], ...]
     """The same runs by the device's own events; empty for networks whose engine has none."""
     before: State
     after: State
@@ -188,7 +190,10 @@ class AgentProcess:
 
     def describe(self, engines: Sequence[str]) -> Description:
         """Return what the machine is, and what each of `engines` is there."""
-        return _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
+        found = _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
+        if [engine.engine for engine in found.engines] != list(engines):
+            raise DeviceError("the agent described other engines than it was asked about")
+        return found
 
     def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32", build: int = 0) -> LoadedModel:
         """Load the network that `put` named `file`, and run it once.
@@ -227,6 +232,8 @@ class AgentProcess:
             len(compute) not in (0, visit.timed) for compute, visit in zip(result.compute, visits, strict=True)
         ):
             raise DeviceError("the agent answered a round with the wrong number of device times")
+        if end_with_reading and not result.readings:
+            raise DeviceError("the agent answered a round without the reading that was to end it")
         return result
 
     def infer(self, model: LoadedModel, images: Images) -> Images:

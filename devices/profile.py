@@ -81,7 +81,7 @@ class Protocol(_Strict):
     """Time under load, at most, for one network's temperature to settle."""
     block_subjects: int = Field(default=64, ge=1, le=1000)
     """Networks held in memory together, at most."""
-    block_mb: float = Field(default=1024.0, gt=0)
+    block_mb: float = Field(default=1024.0, gt=0, allow_inf_nan=False)
     """Megabytes of network files held in memory together, at most."""
     time_limit_s: Seconds = 300.0
     """Time for one call to explore or to measure finalists."""

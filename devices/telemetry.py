@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, FiniteFloat
 
 Megahertz = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Watts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=0)]
 
 #: Zones that follow no load: a PMIC's answers the same number on many Jetsons, and the fan's is computed for the fan.
@@ -15,9 +16,9 @@ _NO_THERMOMETERS = ("pmic", "fan-est")
 class Reading(BaseModel):
     """All sensors at one moment; None or nothing where the device cannot tell."""
 
-    at_s: float
+    at_s: FiniteFloat
     """On the device's monotonic clock."""
-    took_s: Annotated[float, Field(ge=0)]
+    took_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """How long reading the sensors took."""
     cpu_mhz: Megahertz | None
     """Of the fastest core."""
@@ -29,7 +30,7 @@ class Reading(BaseModel):
     """Of the whole board: its input rail, else the sum of all rails."""
     gpu_power_w: Watts | None
     """Of a discrete GPU's board."""
-    energy_j: dict[str, tuple[Watts, Watts]]
+    energy_j: dict[str, tuple[Joules, Joules]]
     """Of every processor package: joules counted, and joules at which the counter begins anew."""
     memory_used: Bytes | None
     """In bytes; of the machine, and with it of a GPU that shares its memory."""
@@ -84,10 +85,10 @@ class MemoryReadings(BaseModel):
 class PowerReading(BaseModel):
     """The sensors of power and energy at one moment; see `Reading`."""
 
-    at_s: float
+    at_s: FiniteFloat
     power_w: Watts | None
     gpu_power_w: Watts | None
-    energy_j: dict[str, tuple[Watts, Watts]]
+    energy_j: dict[str, tuple[Joules, Joules]]
 
 
 class SteadyReading(PowerReading):

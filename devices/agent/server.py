@@ -135,14 +135,17 @@ class Server:
         model = engine.load(path, settings)
         load_ns = time.perf_counter_ns() - start
         array = np.random.default_rng(0).standard_normal(model.input_shape, dtype=np.float32)
-        start = time.perf_counter_ns()
-        output = model.infer(array)
-        first_ns = time.perf_counter_ns() - start
-        if output.shape != output_shape and 0 not in output_shape:
-            model.unload()
-            raise EngineError(
-                "the network answers with shape %s, its file says %s" % (list(output.shape), list(output_shape))
-            )
+        try:
+            start = time.perf_counter_ns()
+            output = model.infer(array)
+            first_ns = time.perf_counter_ns() - start
+            if output.shape != output_shape and 0 not in output_shape:
+                raise EngineError(
+                    "the network answers with shape %s, its file says %s" % (list(output.shape), list(output_shape))
+                )
+        except EngineError:
+            model.unload()  # what fails must not take memory from the others
+            raise
         self._handles += 1
         self._models[self._handles] = model
         self._inputs[self._handles] = array

@@ -11,6 +11,7 @@ from typing import IO
 
 import platformdirs
 
+from devices.agent import processes
 from devices.bundle import agent_zipapp
 from devices.errors import DeviceError
 from devices.transports.lock import DeviceLock
@@ -80,9 +81,9 @@ class LocalTransport:
         self._lock.interrupt()
 
     def close(self) -> None:
-        """Remove the work folder and give the lock back."""
+        """End what still runs in the work folder, remove it and give the lock back."""
         if self._work is not None:
-            shutil.rmtree(self._work, ignore_errors=True)
+            _remove(self._work)
             self._work = None
         self._lock.release()
 
@@ -93,6 +94,14 @@ class LocalTransport:
         return self._work
 
     def _sweep(self) -> None:
-        """Remove what a killed run left: whoever holds the lock owns every work folder."""
+        """End and remove what a killed run left: whoever holds the lock owns every work folder.
+
+        Its agent only notices that it is alone when its present round, window or build is over.
+        """
         for leftover in self._state.glob("work-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            _remove(leftover)
+
+
+def _remove(folder: Path) -> None:
+    processes.end(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)

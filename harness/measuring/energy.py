@@ -53,9 +53,10 @@ class EnergyRecord(PassRecord):
         return self.energy_mj
 
     def serves(self, protocol: Protocol) -> bool:
-        """Return whether both windows were as long as `protocol` asks."""
+        """Return whether warm-up and both windows were as long as `protocol` asks."""
         own = self.protocol
-        return own.energy_idle_s >= protocol.energy_idle_s and own.energy_steady_s >= protocol.energy_steady_s
+        windows = own.energy_idle_s >= protocol.energy_idle_s and own.energy_steady_s >= protocol.energy_steady_s
+        return windows and own.energy_warmup_s >= protocol.energy_warmup_s
 
 
 def measure_energy(device: Device, subject: Subject, *, store: Store, protocol: Protocol | None = None) -> EnergyRecord:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devices import Precision
+from devices.fingerprint import CPU_ENGINES, TENSORRT_ENGINES
 
 LEAST, MOST = 0.5, 3.0
-
-_TENSORRT = ("tensorrt", "trtexec", "onnxruntime-tensorrt")
-_CPU = ("onnxruntime",)
 
 
 @dataclass(frozen=True)
@@ -65,24 +63,24 @@ _NCNN = ("mobilenet_v2", "resnet18", "resnet50")
 
 #: MLPerf's closed edge results on Jetson are INT8; torch2trt's are FP16; those on the Raspberry Pi stand for FP32.
 REFERENCES: tuple[Reference, ...] = (
-    *_references(("AGX Orin",), _TENSORRT, "int8", "MLPerf Inference 3.1", {"resnet50": 0.636}),
-    *_references(("Orin NX",), _TENSORRT, "int8", "MLPerf Inference 3.1", {"resnet50": 1.078}),
-    *_references(("Orin NX",), _TENSORRT, "int8", "MLPerf Inference 3.1, power-limited", {"resnet50": 1.397}),
-    *_references(("Xavier NX",), _TENSORRT, "int8", "MLPerf Inference 2.0", {"resnet50": 2.434}),
+    *_references(("AGX Orin",), TENSORRT_ENGINES, "int8", "MLPerf Inference 3.1", {"resnet50": 0.636}),
+    *_references(("Orin NX",), TENSORRT_ENGINES, "int8", "MLPerf Inference 3.1", {"resnet50": 1.078}),
+    *_references(("Orin NX",), TENSORRT_ENGINES, "int8", "MLPerf Inference 3.1, power-limited", {"resnet50": 1.397}),
+    *_references(("Xavier NX",), TENSORRT_ENGINES, "int8", "MLPerf Inference 2.0", {"resnet50": 2.434}),
     *_references(
         ("AGX Xavier", "Jetson-AGX"),
-        _TENSORRT,
+        TENSORRT_ENGINES,
         "fp16",
         "torch2trt",
         dict(zip(_RESNETS, (1.64, 2.79, 3.48), strict=True)),
     ),
     *_references(
-        ("Jetson Nano",), _TENSORRT, "fp16", "torch2trt", dict(zip(_RESNETS, (11.4, 20.2, 29.8), strict=True))
+        ("Jetson Nano",), TENSORRT_ENGINES, "fp16", "torch2trt", dict(zip(_RESNETS, (11.4, 20.2, 29.8), strict=True))
     ),
-    *_references(("Raspberry Pi 4",), _CPU, "fp32", "MLPerf Inference 1.1, TFLite, fan on", {"resnet50": 522.0}),
+    *_references(("Raspberry Pi 4",), CPU_ENGINES, "fp32", "MLPerf Inference 1.1, TFLite, fan on", {"resnet50": 522.0}),
     *_references(
         ("Raspberry Pi 5",),
-        _CPU,
+        CPU_ENGINES,
         "fp32",
         "ncnn, 4 threads",
         dict(zip(_NCNN, (10.5, 20.0, 46.2), strict=True)),
@@ -90,7 +88,7 @@ REFERENCES: tuple[Reference, ...] = (
     ),
     *_references(
         ("Raspberry Pi 4",),
-        _CPU,
+        CPU_ENGINES,
         "fp32",
         "ncnn, 4 threads",
         dict(zip(_NCNN, (61.9, 123.0, 263.0), strict=True)),

@@ -94,14 +94,16 @@ def count(readings: MemoryReadings, *, on_gpu: bool, shared: bool) -> dict[str, 
         return {"peak_mb": rise / _MB, "method": "memory in use on the machine, shared by processor and GPU"}
     if process is None:
         return {"reason": "the memory of a process cannot be read on the device"}
-    rise = max(0, process.peak - process.baseline)
+    rise = max(0, process.peak - process.baseline)  # what is given back on one side does not pay for the other
     method = "resident memory of the process, " + ("the kernel's peak" if readings.exact else "seen between runs")
-    if not on_gpu:
-        return {"peak_mb": rise / _MB, "method": method}
-    if gpu is None:
-        return {"reason": "the memory in use on the GPU cannot be read"}
-    rise += max(0, gpu.peak - gpu.baseline)
-    return {"peak_mb": rise / _MB, "method": f"{method}, and memory in use on the GPU"}
+    if on_gpu:
+        if gpu is None:
+            return {"reason": "the memory in use on the GPU cannot be read"}
+        rise += max(0, gpu.peak - gpu.baseline)
+        method += ", and memory in use on the GPU"
+    if rise <= 0:
+        return {"reason": "memory did not rise: the network fitted into what the runtime had kept"}
+    return {"peak_mb": rise / _MB, "method": method}
 
 
 def write_blank(path: Path) -> Path:

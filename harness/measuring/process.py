@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import chain
 
 import numpy as np
 
@@ -106,7 +107,8 @@ def measure_process(
         for scope in ("samples", "compute")
     )
     for subject in measured:
-        if min(min(visit) for visit in samples[subject.name]) <= 0:
+        visits = samples[subject.name] + compute[subject.name]
+        if min(models[subject.name].first_ns, *chain.from_iterable(visits)) <= 0:
             result.failures[subject.name] = "the engine reported a run that took no time"
     for subject in measured:
         if subject.name in result.failures or anchor.name in result.failures:

@@ -305,6 +305,8 @@ def _as_thorough(record: ProcessRecord, protocol: Protocol) -> bool:
         and record.warmup_s >= protocol.warmup_seconds
         and record.warmup_runs >= protocol.warmup_runs
         and min(map(len, record.rounds_ns)) >= protocol.least_samples
+        and record.protocol.visit_settle_ms >= protocol.visit_settle_ms
+        and record.protocol.visit_untimed >= protocol.visit_untimed
     )
 
 

@@ -84,7 +84,8 @@ def _measured(
         temperatures, seconds_per_run = _heat_up(agent, model, protocol, progress)
         untimed = untimed_runs(seconds_per_run, protocol, _MOST_RUNS)
         visit = Visit(model.handle, untimed, visit_samples(seconds_per_run, protocol, 0))
-        rounds = [agent.run_round([visit]).samples[0] for _ in range(protocol.rounds)]
+        expected_s = (visit.untimed + visit.timed) * seconds_per_run
+        rounds = [agent.run_round([visit], expected_s=expected_s).samples[0] for _ in range(protocol.rounds)]
     samples = [sample for round_ns in rounds for sample in round_ns]
     if min(samples) <= 0:
         return {"reason": "the engine reported a run that took no time"}

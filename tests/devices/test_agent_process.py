@@ -23,7 +23,8 @@ from devices import (
     Visit,
     connect,
 )
-from devices.agent import wire
+from devices.agent import host, wire
+from devices.agent.files import Files
 from devices.bundle import agent_zipapp
 from tests.devices.faults import faulty_device
 from tests.devices.networks import SHAPE, write_network
@@ -175,6 +176,80 @@ def test_an_answer_without_sense_is_a_device_error(profile: DeviceProfile, tmp_p
         (tmp_path / "any").write_bytes(b"")
         with pytest.raises(DeviceError, match="makes no sense: handle"):
             device.load(agent, tmp_path / "any")
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("load_ns=-1", "load_ns"),
+        ("first_ns=-1", "first_ns"),
+        ("first_ns=10**30", "first_ns"),
+        ("visit_s=1e300", "visit_s"),
+        ("input_shape=[]", "input_shape"),
+        ("input_shape=[0, 1, 8, 8]", "input_shape"),
+    ],
+)
+def test_a_loaded_network_without_sense_is_a_device_error(
+    profile: DeviceProfile, tmp_path: Path, network: Path, change: str, key: str
+) -> None:
+    fault = (
+        f"load = agent.server.Server._load\nagent.server.Server._load = lambda *a: (dict(load(*a)[0], {change}), b'')"
+    )
+    with faulty_device(profile, tmp_path, fault) as device, pytest.raises(DeviceError, match=f"makes no sense: {key}"):
+        device.infer(network, np.zeros(SHAPE, np.float32))
+
+
+@pytest.mark.parametrize("key", ["at_s", "took_s"])
+def test_a_number_too_large_to_be_one_is_not_kept(profile: DeviceProfile, tmp_path: Path, key: str) -> None:
+    """JSON knows no infinity, but 1e999 is read as one, and a record that holds it could not be read again."""
+    fault = (
+        "read = agent.server.Telemetry.reading\n"
+        f"agent.server.Telemetry.reading = lambda self: dict(read(self), {key}=7e77)\n"
+        "dumps = agent.wire.json.dumps\n"
+        "agent.wire.json.dumps = lambda *a, **k: dumps(*a, **k).replace('7e+77', '7e777')"
+    )
+    sense = pytest.raises(DeviceError, match=f"makes no sense: reading.{key}")
+    with faulty_device(profile, tmp_path, fault) as device, device.agent() as agent, sense:
+        agent.read_telemetry()
+
+
+def test_a_round_without_the_reading_that_was_asked_for_is_a_device_error(
+    profile: DeviceProfile, tmp_path: Path, network: Path
+) -> None:
+    fault = "agent.server.Telemetry.due = lambda self, insist=False: []"
+    with faulty_device(profile, tmp_path, fault) as device, device.agent() as agent:
+        model = device.load(agent, network)
+        with pytest.raises(DeviceError, match="without the reading"):
+            agent.run_round([Visit(model.handle, 0, 1)], end_with_reading=True)
+
+
+def test_the_description_of_another_engine_is_a_device_error(profile: DeviceProfile, tmp_path: Path) -> None:
+    fault = "agent.server.Engines.describe = lambda *_: {'engine': 'sundial', 'missing': 'the sun'}"
+    with faulty_device(profile, tmp_path, fault) as device, pytest.raises(DeviceError, match="other engines"):
+        device.description()
+
+
+def test_a_network_whose_first_inference_fails_is_not_kept_in_memory(
+    profile: DeviceProfile, tmp_path: Path, network: Path
+) -> None:
+    unloaded = tmp_path / "unloaded"
+    fault = (
+        "import agent.engines.onnxruntime_engine as e\n"
+        "from agent.engines.contract import EngineError\n"
+        "def infer(self, array):\n    raise EngineError('no')\n"
+        "e.OnnxRuntimeModel.infer = infer\n"
+        f"e.OnnxRuntimeModel.unload = lambda self: open({str(unloaded)!r}, 'w').close()"
+    )
+    with faulty_device(profile, tmp_path / "state", fault) as device, device.agent() as agent:
+        with pytest.raises(EngineFailed, match="no"):
+            device.load(agent, network)
+        assert unloaded.exists()
+
+
+def test_what_a_program_of_an_engine_uses_is_not_others_load() -> None:
+    before = host.state(Files())["own_s"]
+    subprocess.run([sys.executable, "-c", "sum(range(5_000_000))"], check=True)
+    assert host.state(Files())["own_s"] - before > 0.05
 
 
 def test_an_agent_that_hangs_is_given_up_after_the_time_out(

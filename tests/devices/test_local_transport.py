@@ -89,6 +89,21 @@ def test_a_killed_run_leaves_no_lock_no_agent_and_no_file(
     assert not work_folders(tmp_path)
 
 
+def test_an_agent_that_is_still_busy_for_a_killed_run_is_ended_before_the_next_one_measures(
+    profile: DeviceProfile, tmp_path: Path
+) -> None:
+    leftover = tmp_path / "local" / "work-of-a-killed-run"
+    leftover.mkdir(parents=True)
+    busy = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=leftover)
+    try:
+        with connect(profile, state=tmp_path, lock_wait_s=0):
+            assert busy.poll() is not None, "it would disturb what is measured now"
+            assert leftover not in work_folders(tmp_path)
+    finally:
+        busy.kill()
+        busy.wait()
+
+
 def test_a_folder_that_cannot_be_made_is_a_device_error(profile: DeviceProfile, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DeviceError, match="cannot be made"):

@@ -31,6 +31,7 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
         (VALID + "threads = 0\n", ["mine.toml", "threads", "greater than or equal to 1", "found 0"]),
         (VALID + "[protocol]\nrounds = 2\n", ["mine.toml", "protocol.rounds", "greater than or equal to 5"]),
         (VALID + "[protocol]\nprocesses = 20\n", ["mine.toml", "processes must not be above most_processes"]),
+        (VALID + "[protocol]\nblock_mb = inf\n", ["mine.toml", "protocol.block_mb"]),
         (VALID + "[timeouts]\nload_s = inf\n", ["mine.toml", "timeouts.load_s"]),
         (VALID.replace("onnxruntime", "tvm"), ["mine.toml", "engines.0", "'onnxruntime'", "found 'tvm'"]),
         (VALID.replace('name = "mine"\n', ""), ["mine.toml", "'name' is missing"]),

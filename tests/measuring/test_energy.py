@@ -176,8 +176,10 @@ def test_a_board_s_rail_gives_the_energy_of_an_inference(
     with faulty_device(quick, tmp_path / "state", running(orin, 2200)) as device:
         found = measure_energy(device, anchor, store=store)
         assert measure_energy(device, anchor, store=store) == found
-        longer = SHORT.model_copy(update={"energy_steady_s": 0.9})
-        assert measure_energy(device, anchor, store=store, protocol=longer).uid != found.uid
+        for longer in ({"energy_steady_s": 0.9}, {"energy_idle_s": 0.9}, {"energy_warmup_s": 9.0}):
+            assert not found.serves(SHORT.model_copy(update=longer))
+        longest = SHORT.model_copy(update={"energy_steady_s": 0.9})
+        assert measure_energy(device, anchor, store=store, protocol=longest).uid != found.uid
     assert (found.sensor, found.reason) == ("power_w", "")
     assert (found.idle_w, found.steady_w) == pytest.approx((6.0, 11.0))
     assert found.readings is not None

@@ -32,7 +32,7 @@ def test_a_subnet_raises_memory_by_at_least_its_weights_and_is_measured_once(
 def test_a_subnet_of_a_few_weights_takes_next_to_nothing(device: Device, store: Store, narrow: Subject) -> None:
     found = measure_memory(device, narrow, store=store)
     assert found.peak_mb is not None
-    assert 0 <= found.peak_mb < 5
+    assert 0 < found.peak_mb < 5
 
 
 def test_what_cannot_be_loaded_has_a_reason_and_no_figure_and_is_tried_again(
@@ -96,6 +96,8 @@ class TestCount:
             (True, False, {"gpu": None}, "on the GPU cannot be read"),
             (True, True, {"machine": None}, "on the device cannot be read"),
             (True, True, {"machine": Use(baseline=5, peak=5, last=4)}, "did not rise"),
+            (False, False, {"process": Use(baseline=5, peak=5, last=4)}, "did not rise"),
+            (True, False, dict.fromkeys(("process", "gpu"), Use(baseline=5, peak=4, last=4)), "did not rise"),
         ],
     )
     def test_what_cannot_be_known_has_a_reason(

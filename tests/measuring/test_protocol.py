@@ -59,9 +59,12 @@ def test_a_second_exploration_measures_only_what_is_new(
     assert second["middle"].summary is not None
 
 
-def test_more_thorough_rules_do_not_reuse_a_hasty_measurement(device: Device, store: Store, anchor: Subject) -> None:
+@pytest.mark.parametrize("rule", [{"warmup_seconds": 0.1}, {"visit_settle_ms": 2.0}, {"visit_untimed": 5}])
+def test_more_thorough_rules_do_not_reuse_a_hasty_measurement(
+    device: Device, store: Store, anchor: Subject, rule: dict[str, float]
+) -> None:
     first = explore(device, [], anchor, store=store)
-    thorough = QUICK.model_copy(update={"warmup_seconds": 0.1})
+    thorough = QUICK.model_copy(update=rule)
     second = explore(device, [], anchor, store=store, protocol=thorough)
     assert not uids(first) & uids(second)
 
@@ -183,6 +186,15 @@ def test_an_engine_that_takes_no_time_fails(
     device = faulty_device(profile, tmp_path, "time.perf_counter_ns = lambda: 7")
     with device, pytest.raises(MeasurementError, match="no time"):
         explore(device, [narrow], anchor, store=store)
+
+
+@pytest.mark.parametrize("took", ["[9] * a[-1], [0] * a[-1]", "[0] * a[-1], [9] * a[-1]"])
+def test_no_time_of_the_device_s_own_is_no_figure_either(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, took: str
+) -> None:
+    fault = f"import agent.engines.onnxruntime_engine as e\ne.OnnxRuntimeModel.visit = lambda *a: e.Samples({took})"
+    with faulty_device(profile, tmp_path, fault) as device, pytest.raises(MeasurementError, match="no time"):
+        explore(device, [], anchor, store=store)
 
 
 def kill_agents() -> None:

@@ -116,6 +116,24 @@ def test_an_engine_that_takes_no_time_is_no_figure(
     assert "no time" in found.reason
 
 
+def test_a_slow_network_is_given_the_time_that_its_rounds_take(
+    profile: DeviceProfile, store: Store, tmp_path: Path, board: FakeBoard, narrow: Subject
+) -> None:
+    impatient = profile.override(timeouts={"run_s": 0.4})
+    fault = (
+        "import agent.engines.onnxruntime_engine as e\n"
+        "def visited(self, array, untimed, timed):\n"
+        "    time.sleep(0.08 * (untimed + timed))\n"
+        "    return e.Samples([80_000_000] * timed, [])\n"
+        "infer = e.OnnxRuntimeModel.infer\n"
+        "e.OnnxRuntimeModel.infer = lambda *a: [time.sleep(0.08), infer(*a)][1]\n"
+        "e.OnnxRuntimeModel.visit = visited"
+    )
+    with faulty_device(impatient, tmp_path / "state", fault) as device:
+        found = measure_sustained(device, narrow, store=store, protocol=BRIEF)
+    assert (found.reason, found.p50_ms) == ("", 80.0)
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_it_is_measured_where_the_profile_asks_for_it(
     profile: DeviceProfile, store: Store, tmp_path: Path, board: FakeBoard, narrow: Subject, wanted: bool
