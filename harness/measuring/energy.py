@@ -17,12 +17,7 @@ from harness.measuring.results import Subject
 from harness.measuring.store import Store
 
 Sensor = Literal["power_w", "gpu_power_w", "energy_j"]
-
-SENSORS: dict[Sensor, str] = {
-    "power_w": "power rails of the board",
-    "gpu_power_w": "power of the GPU's board, without the host",
-    "energy_j": "energy counters of the processor packages",
-}
+"""Power rails of the board; power of the GPU's board, without the host; energy counters of the processor packages."""
 
 #: Fewer readings of a window do not make an integral.
 LEAST_READINGS = 5
