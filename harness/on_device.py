@@ -73,6 +73,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         check(run, device, deployment, results, subjects)
         results.add(measured(run, device, subjects, anchor))
+        tell_of_builds(run, results)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
@@ -109,6 +110,23 @@ def measured(
             notice=run.console.warn,
         )
     return {arch: found[subject.name] for arch, subject in subjects.items()}
+
+
+def tell_of_builds(run: Run, results: DeviceResults) -> None:
+    """Keep how far several builds of a finalist lie apart; tell it where that is more than the interval explains.
+
+    More than its whole width: by noise alone, six processes of three builds lie that far apart once in fifty times.
+    """
+    summaries = {m.subject.name: m.summary for m in results.measured.values() if m.summary}
+    spreads = {name: s.build_spread for name, s in summaries.items() if s.build_spread is not None}
+    if spreads:
+        run.folder.record.builds[results.name] = {name: round(spread, 4) for name, spread in spreads.items()}
+    beyond = [spread for name, spread in spreads.items() if spread > (summaries[name].width or 0.0)]
+    if beyond:
+        run.console.warn(
+            f"builds of one network differ on {results.name} by up to {max(beyond):.0%} in latency, beyond the 95% "
+            f"interval of {len(beyond)} of {len(spreads)} finalists: an engine built anew may be as much off"
+        )
 
 
 def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architecture, Subject]) -> None:
