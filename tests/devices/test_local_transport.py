@@ -32,6 +32,19 @@ def work_folders(state: Path) -> list[Path]:
     return list((state / "local").glob("work-*"))
 
 
+def test_the_agent_runs_under_the_python_that_the_profile_names(profile: DeviceProfile, tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.symlink_to(sys.executable)
+    with connect(profile.override(python=str(other)), state=tmp_path, lock_wait_s=0) as device, device.agent() as agent:
+        assert psutil.Process(agent.pid).cmdline()[0] == str(other)
+    absent = profile.override(python="/nowhere/python")
+    with (
+        connect(absent, state=tmp_path, lock_wait_s=0) as device,
+        pytest.raises(DeviceError, match="cannot be started by /nowhere/python: No such file"),
+    ):
+        device.describe()
+
+
 def test_a_file_is_kept_once_under_the_hash_of_its_content(device: Device, network: Path, tmp_path: Path) -> None:
     copy = tmp_path / "another-name.onnx"
     copy.write_bytes(network.read_bytes())
