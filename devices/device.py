@@ -29,7 +29,7 @@ class Device:
         self._interrupted = False
 
     def __enter__(self) -> "Device":
-        self._transport.open()
+        self._open()
         return self
 
     def __exit__(
@@ -47,9 +47,9 @@ class Device:
         deadline = time.monotonic() + self.profile.timeouts.reconnect_s
         while True:
             try:
-                return self._transport.open()
+                return self._open()
             except DeviceUnreachable:
-                if self._interrupted or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise
             time.sleep(_RETRY_S)
 
@@ -80,7 +80,7 @@ class Device:
     def agent(self) -> AgentProcess:
         """Return a fresh agent process; use it as a context manager."""
         if self._interrupted:
-            raise DeviceError(f"{self.profile.name} was interrupted")
+            raise self._was_interrupted()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the process object)
         try:
             process = self._transport.start(self.profile.timeouts.silence_s, errors)
@@ -89,13 +89,34 @@ class Device:
             raise
         agent = AgentProcess(process, errors, self.profile.timeouts, self._transport.fault)
         self._agents = {other for other in self._agents if other.running} | {agent}
+        if self._interrupted:  # while it started, when it could not be killed
+            agent.close(politely=False)
+            raise self._was_interrupted()
         return agent
 
     def interrupt(self) -> None:
-        """End what runs on the device and let nothing more start, from any thread: its user gets a `DeviceError`."""
+        """End what runs on the device and let nothing more start, from any thread: its user gets a `DeviceError`.
+
+        Connecting and waiting for the device's lock end too.
+        """
         self._interrupted = True
+        self._transport.interrupt()
         for agent in tuple(self._agents):
             agent.kill()
+
+    def _open(self) -> None:
+        """Connect; raises `DeviceError`, which speaks of the interruption where there was one."""
+        if self._interrupted:
+            raise self._was_interrupted()
+        try:
+            self._transport.open()
+        except DeviceError as error:
+            if self._interrupted:
+                raise self._was_interrupted() from error
+            raise
+
+    def _was_interrupted(self) -> DeviceError:
+        return DeviceError(f"{self.profile.name} was interrupted")
 
     def load(self, agent: AgentProcess, path: Path, precision: str | None = None, build: int = 0) -> LoadedModel:
         """Bring the network in `path` to the device and load it in `agent`, as the profile says.

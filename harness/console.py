@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int, int], None]
+
+
+class Stopped(Exception):
+    """A stage was told to end before it was done."""
 
 
 class Console:
@@ -23,6 +27,7 @@ class Console:
         self._lock = Lock()
         self._progress: Progress | None = None
         self._stages = 0
+        self._stopped = Event()
 
     @property
     def width(self) -> int:
@@ -33,17 +38,27 @@ class Console:
     def stage(self, title: str) -> Iterator[Advance]:
         """Show a bar with time left while the block runs; the block calls what it is given with (done, total).
 
-        Stages of several threads are shown together.
+        Stages of several threads are shown together. What it is given raises `Stopped` after `stop`.
         """
         progress = self._enter()
         task = progress.add_task(title, total=None)
+
+        def advance(done: int, total: int) -> None:
+            if self._stopped.is_set():
+                raise Stopped
+            progress.update(task, completed=done, total=total)
+
         try:
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            yield advance
             if next(known for known in progress.tasks if known.id == task).total is None:
                 progress.update(task, completed=1, total=1)
         finally:
             progress.stop_task(task)
             self._leave(progress)
+
+    def stop(self) -> None:
+        """Have the stages of all threads end when they next say how far they are."""
+        self._stopped.set()
 
     def say(self, message: RenderableType) -> None:
         """Print something that is not a warning."""

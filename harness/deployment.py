@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from devices import Device, EngineFailed, Precision
+from devices import AgentLost, ConnectionLost, Device, EngineFailed, Precision
 from harness.bank import Architecture, ModelBank
 from harness.console import Advance
 from harness.data import Domains
@@ -31,9 +31,9 @@ class Answers(NamedTuple):
     agreement: float | None
     """Share of the images with the bank's top-1 class; None where there is no answer to compare."""
     upem: float | None
-    """UPEM of the network as it is deployed: distance of its predictions from the bank's full-width subnet's."""
+    """UPEM of the network as it is deployed: distance of its predictions from those of the bank's full-width subnet."""
     problem: str = ""
-    """Why there is none."""
+    """Why there is no answer to compare."""
 
 
 class Deployment:
@@ -80,7 +80,8 @@ class Deployment:
     ) -> dict[Architecture, Answers]:
         """Run subnets on the device for `wanted` target images (fewer where they are large) and compare the answers.
 
-        A line to the device that breaks meanwhile is mended once.
+        An engine that fails, with its agent or without, costs the one subnet it ran. A line to the device that breaks
+        meanwhile is mended once; raises `DeviceError` where it stays broken.
         """
         affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
         if device.engine in OWN_PROCESS:  # started for every batch, which takes a board seconds
@@ -102,12 +103,15 @@ class Deployment:
     ) -> Answers:
         try:
             found = torch.from_numpy(device.infer(subject.file, images.numpy()))
-        except EngineFailed as error:
+        except ConnectionLost:
+            raise
+        except (AgentLost, EngineFailed) as error:
             return Answers(len(images), None, None, f"the engine failed: {error}")
+        if found.shape != expected.shape:
+            shapes = f"{list(found.shape)}, not {list(expected.shape)}"
+            return Answers(len(images), None, None, f"the engine answers with shape {shapes}")
         if not found.isfinite().all():
             return Answers(len(images), None, None, "the engine answers with numbers that are not finite")
-        if found.shape != expected.shape:
-            return Answers(len(images), None, None, f"the engine answers with shape {tuple(found.shape)}")
         agreement = float((found.argmax(dim=1) == expected.argmax(dim=1)).float().mean())
         return Answers(len(images), agreement, discrepancy(found.softmax(dim=1), anchored))
 

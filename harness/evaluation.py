@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from harness.bank import Architecture, ModelBank, Statistics
 from harness.data import TargetLabels
+from harness.export import engine_logits
 from harness.report import Accuracy, accuracy
 
 #: Images in one forward pass.
@@ -19,6 +22,13 @@ def target_accuracy(bank: ModelBank, arch: Architecture, unlabelled: Tensor, hel
     Pass source images as `unlabelled` to see the subnet without its adaptation of statistics.
     """
     return held_out_accuracy(bank, arch, bank.reestimate(unlabelled, arch), held_out)
+
+
+def deployed_accuracy(file: Path, held_out: TargetLabels) -> Accuracy | None:
+    """Return the accuracy of an exported subnet, run in ONNX Runtime on this machine; None where there is no file."""
+    if not file.exists():
+        return None
+    return accuracy(engine_logits(file, held_out.images).argmax(axis=1), held_out.labels.numpy())
 
 
 @torch.no_grad()

@@ -72,7 +72,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         check(run, device, deployment, results, subjects)
-        results.add(measured(run, device, subjects, anchor))
+        results.add(measured(run, device, results, subjects, anchor))
         tell_of_builds(run, results)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
@@ -96,10 +96,10 @@ def check(
 
 
 def measured(
-    run: Run, device: Device, subjects: dict[Architecture, Subject], anchor: Subject
+    run: Run, device: Device, results: DeviceResults, subjects: dict[Architecture, Subject], anchor: Subject
 ) -> dict[Architecture, Measurement]:
     """Return the finalists' latencies over fresh processes."""
-    with run.console.stage(f"measuring finalists on {device.profile.name}") as advance:
+    with run.console.stage(f"measuring finalists on {results.name}") as advance:
         found = finalists(
             device,
             [*subjects.values()],

@@ -16,7 +16,7 @@ from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalo
 from harness.costs import ComplexityCounter
 from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
-from harness.evaluation import target_accuracy
+from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
 from harness.measuring import save_measurements
 from harness.on_device import deployment_for, explored, verify
@@ -151,7 +151,10 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
         bank, _ = load_bank(run.folder.bank)
         with run.folder.timed("report"), run.console.stage("target accuracy") as advance:
             rows = with_accuracy(
-                rows, lambda w: target_accuracy(bank, decode(w), run.domains.calibration, target_labels), advance
+                rows,
+                of_widths=lambda w: target_accuracy(bank, decode(w), run.domains.calibration, target_labels),
+                of_file=lambda name: deployed_accuracy(run.folder.subnets / name, target_labels),
+                progress=advance,
             )
     rows = mark_front(rows)
     write_csv(rows, run.folder.tradeoff)

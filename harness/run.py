@@ -14,7 +14,7 @@ from harness.measuring import MeasurementError, Store
 from harness.run_folder import RunFolder
 from harness.search import Budget, InfeasibleBudget
 from harness.settings import RunSettings
-from harness.side_by_side import side_by_side
+from harness.side_by_side import Reached, side_by_side
 
 #: What costs a run one device or one budget, but not the others.
 PARTIAL = (DeviceError, MeasurementError, ExportMismatch, PrecisionError, InfeasibleBudget)
@@ -79,7 +79,7 @@ class Run:
         Configurations whose work fails, or that have no budget left, are gone from the run. Raises NothingLeft where
         all are.
         """
-        connected: list[Device] = []
+        reached = Reached()
         lost: list[Configuration] = []
 
         def on_one(profile: DeviceProfile) -> None:
@@ -87,12 +87,13 @@ class Run:
             while left:
                 configuration, entered = left[0], False
                 try:
-                    with connect(profile, precision=configuration.precision) as device:
+                    with reached.add(connect(profile, precision=configuration.precision)) as device:
                         entered = True
-                        connected.append(device)
                         with self.folder.timed(f"{stage} {configuration.name}"):
                             work(configuration, device)
                 except PARTIAL as problem:
+                    if reached.interrupted:  # it is a consequence of that, and the run is over
+                        return
                     self.note(problem)
                     lost.extend([configuration] if entered else left)
                     if not entered:
@@ -100,8 +101,8 @@ class Run:
                 left.pop(0)
 
         def interrupt() -> None:
-            for device in connected:
-                device.interrupt()
+            self.console.stop()
+            reached.interrupt()
 
         profiles = list({c.profile.name: c.profile for c in self.configurations}.values())
         side_by_side(profiles, on_one, interrupt)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.measuring import MeasurementError, Store
 from harness.settings import RunSettings
 
 LOCK = ".lock"
@@ -128,6 +129,14 @@ class RunFolder:
             with self._lock:
                 self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + time.monotonic() - start, 3)
                 self.save()
+
+
+def open_store(path: Path | None) -> Store:
+    """Open the store; a file that cannot be one is a matter of usage, not of measuring."""
+    try:
+        return Store(path)
+    except MeasurementError as error:
+        raise RunError(str(error)) from error
 
 
 def new_path() -> Path:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel
 
-from devices import Device, DeviceProfile, connect
-from harness.bank import ModelBank, create_bank
+from devices import DeviceError, DeviceProfile, Fingerprint, Precision, connect
+from harness.bank import MODELS, ModelBank, create_bank
 from harness.console import Console
-from harness.export import Template, topology_key, write_subnet
-from harness.measuring import NullTest, Store, Subject, explore, fences, guards, null_test
+from harness.export import PrecisionError, Template, in_precision, topology_key, write_subnet
+from harness.measuring import MeasurementError, NullTest, Store, Subject, explore, fences, guards, null_test
 from harness.space import arch_id
 
 PAIRS, QUICK_PAIRS = 20, 6
@@ -54,7 +56,7 @@ class SelfCheck(BaseModel):
     false_differences: float
     half_width: float
     """Of the 95% interval of the absolute latency over the null test's processes, as a share."""
-    fence: Fence | None
+    fences: tuple[Fence, ...]
     verdict: str
     """Empty where numbers can be believed; else why not, in one sentence."""
 
@@ -67,7 +69,6 @@ def selfcheck(profile: DeviceProfile, console: Console, store: Store, *, quick: 
             findings = guards.check(device)
         with console.stage(f"null test on {profile.name}") as advance:
             null = null_test(device, _small(Path(scratch)), pairs=QUICK_PAIRS if quick else PAIRS, progress=advance)
-        fence = None if quick else _fence(device, Path(scratch), console, store)
         unknown = device.description().host.missing
     return SelfCheck(
         device=profile.name,
@@ -82,7 +83,7 @@ def selfcheck(profile: DeviceProfile, console: Console, store: Store, *, quick: 
         tolerance=null.tolerance,
         false_differences=null.false_differences,
         half_width=null.half_width,
-        fence=fence,
+        fences=() if quick else tuple(_fences(profile, fingerprint, console, store)),
         verdict=_verdict(findings, null),
     )
 
@@ -97,11 +98,11 @@ def lines(found: SelfCheck) -> list[str]:
         f"{found.false_differences:.0%} of the pairs would have shown a difference that is none",
         f"noise: {found.p50_us:.1f} µs, 95% over processes +-{found.half_width:.1%}",
     ]
-    if found.fence:
-        place = "within" if found.fence.within else "OUTSIDE"
+    for fence in found.fences:
+        place = "within" if fence.within else "OUTSIDE"
         said.append(
-            f"{found.fence.model} in {found.fence.precision}: {found.fence.measured_ms:.3g} ms, published "
-            f"{found.fence.published_ms:.3g} ms ({found.fence.source}): {place} x{fences.LEAST:g} to x{fences.MOST:g}"
+            f"{fence.model} in {fence.precision}: {fence.measured_ms:.3g} ms, published {fence.published_ms:.3g} ms "
+            f"({fence.source}): {place} x{fences.LEAST:g} to x{fences.MOST:g}"
         )
     said += [f"not known: {what} ({why})" for what, why in found.unknown.items()]
     return said
@@ -109,47 +110,65 @@ def lines(found: SelfCheck) -> list[str]:
 
 def _small(folder: Path) -> Subject:
     """Return the digits' full-width network with random weights: its cost depends on its shapes alone."""
-    bank = create_bank("resnet8", tuple("0123456789"), (1, 16, 16))
-    return _full_width(bank, folder)
+    return _full_width(create_bank("resnet8", tuple("0123456789"), (1, 16, 16)), "fp32", folder)
 
 
-def _full_width(bank: ModelBank, folder: Path) -> Subject:
+def _full_width(bank: ModelBank, precision: Precision, folder: Path, *, for_tensorrt: bool = False) -> Subject:
     arch = bank.space.full
     model = Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch))
+    images = torch.randn(1, *bank.spec.input_shape)
+    model = in_precision(model, precision, images, for_tensorrt=for_tensorrt)
     name = arch_id(bank.spec.model, arch)
-    return Subject(name, write_subnet(folder, model, name), topology_key(model))
+    return Subject(name, write_subnet(folder, model, name, precision=precision), topology_key(model), precision)
 
 
-def _fence(device: Device, folder: Path, console: Console, store: Store) -> Fence | None:
-    """Measure the first network that something is published of for this board, engine and precision."""
-    fingerprint = device.describe()
-    for reference in fences.references(fingerprint.board, fingerprint.engine, fingerprint.threads):
-        if reference.precision != "fp32" or not reference.model.startswith("resnet"):
+def _fences(profile: DeviceProfile, fingerprint: Fingerprint, console: Console, store: Store) -> Iterator[Fence]:
+    """Measure what something is published of for this board and the engine that it has for the precision."""
+    published = fences.references(fingerprint.board)
+    for precision, model in dict.fromkeys((reference.precision, reference.model) for reference in published):
+        if precision not in profile.precisions or model not in MODELS:
             continue
-        bank = create_bank(reference.model, [str(i) for i in range(IMAGENET_CLASSES)], (3, 224, 224))
-        subject = _full_width(bank, folder)
-        with console.stage(f"{reference.model} on {device.profile.name}") as advance:
-            found = explore(device, [], subject, store=store, progress=advance)[subject.name]
-        if found.summary is None:
+        try:
+            found = _held_against(profile, precision, model, console, store)
+        except (DeviceError, MeasurementError, PrecisionError) as error:
+            console.warn(f"{model} in {precision} cannot be held against what is published: {error}")
             continue
-        check = fences.check(
-            board=fingerprint.board,
-            engine=fingerprint.engine,
-            precision=reference.precision,
-            model=reference.model,
-            p50_ms=found.summary.p50_ms,
-            threads=fingerprint.threads,
-        )
-        if check is not None:
-            return Fence(
-                model=reference.model,
-                precision=reference.precision,
-                measured_ms=found.summary.p50_ms,
-                published_ms=check.reference.p50_ms,
-                source=check.reference.source,
-                within=check.within,
-            )
-    return None
+        if found:
+            yield found
+
+
+def _held_against(
+    profile: DeviceProfile, precision: Precision, model: str, console: Console, store: Store
+) -> Fence | None:
+    bank = create_bank(model, [str(i) for i in range(IMAGENET_CLASSES)], (3, 224, 224))
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        connect(profile, precision=precision) as device,
+        console.stage(f"{model} {precision} on {profile.name}") as advance,
+    ):
+        fingerprint = device.describe()
+        subject = _full_width(bank, precision, Path(scratch), for_tensorrt=fingerprint.by_tensorrt)
+        measured = explore(device, [], subject, store=store, progress=advance)[subject.name]
+    if measured.summary is None:
+        raise MeasurementError(measured.reason)
+    check = fences.check(
+        board=fingerprint.board,
+        engine=fingerprint.engine,
+        precision=precision,
+        model=model,
+        p50_ms=measured.summary.p50_ms,
+        threads=fingerprint.threads,
+    )
+    if check is None:
+        return None
+    return Fence(
+        model=model,
+        precision=precision,
+        measured_ms=measured.summary.p50_ms,
+        published_ms=check.reference.p50_ms,
+        source=check.reference.source,
+        within=check.within,
+    )
 
 
 def _verdict(findings: list[guards.Finding], null: NullTest) -> str:

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Lock
 
-from devices import DeviceProfile
+from devices import Device, DeviceProfile
 
 #: Boards that are worked on at the same time, at most.
 BOARDS = 16
 #: How often the main thread wakes to hear of Ctrl-C.
 _POLL_S = 0.5
+
+
+class Reached:
+    """The devices of all threads, those that are being connected included, to be interrupted together."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._devices: list[Device] = []
+        self._lock = Lock()
+
+    def add(self, device: Device) -> Device:
+        """Return the device, to be entered now; after `interrupt`, entering it raises `DeviceError`."""
+        with self._lock:
+            self._devices.append(device)
+            interrupted = self.interrupted
+        if interrupted:
+            device.interrupt()
+        return device
+
+    def interrupt(self) -> None:
+        """End what runs on the devices, and the connecting of those that are not connected yet."""
+        with self._lock:
+            self.interrupted = True
+            devices = tuple(self._devices)
+        for device in devices:
+            device.interrupt()
 
 
 def side_by_side(

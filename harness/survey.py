@@ -13,7 +13,7 @@ from devices import Device, DeviceBusy, DeviceError, DeviceProfile, RuntimeMissi
 from devices.process import EngineDescription
 from devices.telemetry import hottest
 from harness.console import Console
-from harness.side_by_side import side_by_side
+from harness.side_by_side import Reached, side_by_side
 
 #: How to get what an engine needs, by its name.
 HOW_TO_GET = {
@@ -51,18 +51,14 @@ class Surveyed(BaseModel):
 def survey(profiles: Sequence[DeviceProfile], console: Console) -> list[Surveyed]:
     """Ask every device what it is; in the order of `profiles`."""
     found: dict[str, Surveyed] = {}
-    connected: list[Device] = []
+    reached = Reached()
     with console.stage("asking the devices") as advance:
 
         def ask(profile: DeviceProfile) -> None:
-            found[profile.name] = _ask(profile, connected)
+            found[profile.name] = _ask(profile, reached)
             advance(len(found), len(profiles))
 
-        def interrupt() -> None:
-            for device in connected:
-                device.interrupt()
-
-        side_by_side(profiles, ask, interrupt)
+        side_by_side(profiles, ask, reached.interrupt)
     return [found[profile.name] for profile in profiles]
 
 
@@ -94,14 +90,13 @@ def what_is_missing(devices: Sequence[Surveyed]) -> list[str]:
     return lines
 
 
-def _ask(profile: DeviceProfile, connected: list[Device]) -> Surveyed:
+def _ask(profile: DeviceProfile, reached: Reached) -> Surveyed:
     known = Surveyed(device=profile.name, description=profile.description, host=profile.host, status="ready")
     if not profile.is_local and profile.host is None:
         advice = 'add --device NAME --host USER@HOST here, or write host = "USER@HOST" into a profile of your own'
         return known.model_copy(update={"status": "no host", "problem": f"no host is named; {advice}"})
     try:
-        with connect(profile, lock_wait_s=0.0) as device:
-            connected.append(device)
+        with reached.add(connect(profile, lock_wait_s=0.0)) as device:
             return _described(known, device)
     except DeviceBusy as error:
         return known.model_copy(update={"status": "busy", "problem": str(error)})

@@ -11,6 +11,7 @@ from devices import DeviceProfile, Fingerprint, Precision
 from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyModel, Roofline
 from harness.deployment import Answers
+from harness.export import subnet_filename
 from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
@@ -109,17 +110,26 @@ def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter,
 
 
 def with_accuracy(
-    rows: Sequence[Row], accuracy_of: Callable[[str], Accuracy], progress: Callable[[int, int], None]
+    rows: Sequence[Row],
+    of_widths: Callable[[str], Accuracy],
+    of_file: Callable[[str], Accuracy | None],
+    progress: Callable[[int, int], None],
 ) -> list[Row]:
-    """Return the rows with target accuracy and its interval where the cost was measured, or the subnet selected.
+    """Return the rows with target accuracy and its interval where they are known.
 
-    `accuracy_of` takes widths.
+    In float32 it is the bank's (`of_widths`), where the cost was measured or the subnet selected. In other precisions
+    it is that of the exported file (`of_file`, by name; None where it is not there), which only selected subnets have.
     """
-    known: dict[str, Accuracy] = {}
+    known: dict[str, Accuracy | None] = {}
     filled = []
     for done, row in enumerate(rows, start=1):
-        if row.cost_source == "measured" or row.selected == "yes":
-            found = known[row.widths] = known.get(row.widths) or accuracy_of(row.widths)
+        found: Accuracy | None = None
+        if row.precision == "fp32" and (row.cost_source == "measured" or row.selected == "yes"):
+            found = known[row.widths] = known.get(row.widths) or of_widths(row.widths)
+        elif row.precision != "fp32" and row.selected == "yes":
+            name = subnet_filename(row.arch_id, row.precision, row.batch_size)
+            found = known[name] = known.get(name) or of_file(name)
+        if found:
             row = dataclasses.replace(
                 row, target_accuracy=found.value, accuracy_ci_low=found.low, accuracy_ci_high=found.high
             )
@@ -177,8 +187,11 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
 
 
 def _upem(results: DeviceResults, arch: Architecture) -> float | None:
-    """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers."""
-    if results.precision == "fp32":
+    """Return the UPEM of a subnet as it is deployed.
+
+    It is the bank's in float32, where the device's answers are not in doubt; else that of those answers.
+    """
+    if results.precision == "fp32" and not results.doubt(arch):
         return results.upem.get(arch)
     answers = results.answers.get(arch)
     return answers.upem if answers else None

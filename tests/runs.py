@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ PROFILE = """
 name = "{name}"
 {reached}
 engines = ["onnxruntime"]
-precisions = ["fp32"]
+precisions = {precisions}
 threads = {threads}
 """
 SHORT_PROTOCOL = """
@@ -65,11 +66,18 @@ class Runner(Protocol):
 
 
 def write_profile(
-    folder: Path, name: str = "tiny", *, threads: int = 1, reached: str = 'transport = "local"', tables: str = ""
+    folder: Path,
+    name: str = "tiny",
+    *,
+    threads: int = 1,
+    precisions: tuple[str, ...] = ("fp32", "int8"),
+    reached: str = 'transport = "local"',
+    tables: str = "",
 ) -> Path:
     """Write a profile, by default for this machine, with more TOML `tables` at its end, and return its path."""
     path = folder / f"{name}.toml"
-    path.write_text(PROFILE.format(name=name, threads=threads, reached=reached) + SHORT_PROTOCOL + tables)
+    settings = {"name": name, "threads": threads, "precisions": json.dumps(precisions), "reached": reached}
+    path.write_text(PROFILE.format(**settings) + SHORT_PROTOCOL + tables)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import math
@@ -610,7 +611,7 @@ class TestOtherFailures:
     def test_a_device_that_another_run_measures_on(
         self, runner: Runner, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
     ) -> None:
-        monkeypatch.setattr("harness.run.connect", lambda profile: connect(profile, lock_wait_s=0.1))
+        monkeypatch.setattr("harness.run.connect", functools.partial(connect, lock_wait_s=0.1))
         with (own_cache / "slimda-edge" / "local" / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = runner("--run", tmp_path / "run", "--store", store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devices import ProfileError, load_profile
-from harness.main import overridden
+from harness.device_options import overridden
 from tests.runs import Runner
 
 

@@ -20,5 +20,8 @@ class Transport(Protocol):
     def fault(self) -> str:
         """Return why the connection is lost; nothing while it stands."""
 
+    def interrupt(self) -> None:
+        """End an `open` that another thread is in, or begins later, with a `DeviceError`; what is open stays open."""
+
     def close(self) -> None:
         """Remove the work folder and give the lock back."""

@@ -77,6 +77,10 @@ class LocalTransport:
         """Return nothing: there is no line to lose."""
         return ""
 
+    def interrupt(self) -> None:
+        """End the waiting for the lock; nothing else in `open` takes long."""
+        self._lock.interrupt()
+
     def close(self) -> None:
         """Remove the work folder and give the lock back."""
         if self._work is not None:

@@ -5,9 +5,10 @@ import os
 import socket
 import time
 from pathlib import Path
+from threading import Event
 
 from devices.agent.lock import Lock
-from devices.errors import DeviceBusy
+from devices.errors import DeviceBusy, DeviceError
 
 _POLL_S = 0.2
 
@@ -18,9 +19,13 @@ class DeviceLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock: Lock | None = None
+        self._interrupted = Event()
 
     def acquire(self, wait_s: float) -> None:
-        """Take the lock, waiting at most `wait_s` seconds; raises `DeviceBusy` naming the holder."""
+        """Take the lock, waiting at most `wait_s` seconds.
+
+        Raises `DeviceBusy` naming the holder, and `DeviceError` where the waiting is interrupted.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lock = Lock(str(self._path))
         deadline = time.monotonic() + wait_s
@@ -29,8 +34,14 @@ class DeviceLock:
                 holder = lock.holder()
                 lock.close()
                 raise busy("the device", holder)
-            time.sleep(_POLL_S)
+            if self._interrupted.wait(_POLL_S):
+                lock.close()
+                raise DeviceError("waiting for the device was interrupted")
         self._lock = lock
+
+    def interrupt(self) -> None:
+        """End the waiting for the lock, from any thread."""
+        self._interrupted.set()
 
     def release(self) -> None:
         """Give the lock back; does nothing where it is not held."""

@@ -45,6 +45,8 @@ class SshTransport:
         self._lock_wait_s = lock_wait_s
         self._command = SshCommand(host, config, timeouts)
         self._session: BoardSession | None = None
+        self._connecting: subprocess.Popen[bytes] | None = None
+        self._interrupted = False
         self._brought: set[str] = set()
 
     def open(self) -> None:
@@ -52,10 +54,18 @@ class SshTransport:
         self._brought.clear()
         try:
             self._command.open()
-            self._session = BoardSession(self._host, self._command, self._timeouts, self._lock_wait_s, self._python)
+            self._session = BoardSession(
+                self._host,
+                self._command,
+                self._timeouts,
+                self._lock_wait_s,
+                python=self._python,
+                begun=self._may_be_interrupted,
+            )
         except OSError as error:
             raise DeviceError(f"the connection to {self._host} cannot be prepared here: {error.strerror}") from error
         finally:
+            self._connecting = None
             if self._session is None:
                 self._command.close()
 
@@ -106,6 +116,13 @@ class SshTransport:
         """Return why the connection is lost; nothing while it stands."""
         return self._connected.fault()
 
+    def interrupt(self) -> None:
+        """End the connecting and the waiting for the board's lock, now or when it begins: as a lost line does."""
+        self._interrupted = True
+        connecting = self._connecting
+        if connecting is not None:
+            connecting.kill()
+
     def close(self) -> None:
         """Have the board end what still runs there, remove the work folder and give the lock back; disconnect."""
         if self._session is not None:
@@ -114,6 +131,11 @@ class SshTransport:
             self._session.close()
             self._session = None
         self._command.close()
+
+    def _may_be_interrupted(self, client: "subprocess.Popen[bytes]") -> None:
+        self._connecting = client
+        if self._interrupted:
+            client.kill()
 
     @property
     def _connected(self) -> BoardSession:

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,8 +28,21 @@ _PIECE = 2**20  # bytes of a file sent in one request
 class BoardSession:
     """A connected board, held until `close`. Its methods may be called from several threads."""
 
-    def __init__(self, host: str, command: SshCommand, timeouts: TimeOuts, lock_wait_s: float, python: str) -> None:
-        """Connect, bring the agent, and wait for the board's lock; raises `DeviceError`."""
+    def __init__(
+        self,
+        host: str,
+        command: SshCommand,
+        timeouts: TimeOuts,
+        lock_wait_s: float,
+        *,
+        python: str,
+        begun: Callable[["subprocess.Popen[bytes]"], None],
+    ) -> None:
+        """Connect, bring the agent, and wait for the board's lock; raises `DeviceError`.
+
+        `python` is the command there that runs it all. `begun` is given the client that connects, whose end is the end
+        of all that.
+        """
         self._host = host
         self._python = python
         self._command = command
@@ -39,7 +53,7 @@ class BoardSession:
         self._begun_at = 0
         zipapp = agent_zipapp()
         try:
-            self._process = self._connect(zipapp, timeouts, lock_wait_s)
+            self._process = self._connect(zipapp, timeouts, lock_wait_s, begun)
         except BaseException:
             self._errors.close()
             raise
@@ -90,7 +104,13 @@ class BoardSession:
                 self._lost = self._lost or f"the connection to {self._host} is closed"
                 self._end()
 
-    def _connect(self, zipapp: bytes, timeouts: TimeOuts, lock_wait_s: float) -> "subprocess.Popen[bytes]":
+    def _connect(
+        self,
+        zipapp: bytes,
+        timeouts: TimeOuts,
+        lock_wait_s: float,
+        begun: Callable[["subprocess.Popen[bytes]"], None],
+    ) -> "subprocess.Popen[bytes]":
         """Start the master connection with the board's session in it."""
         mark = secrets.token_hex(8)
         session = ("--holder", user_at_machine(), "--pid", os.getpid(), "--wait", lock_wait_s)
@@ -107,6 +127,7 @@ class BoardSession:
             )
         except FileNotFoundError:
             raise DeviceError("there is no ssh on this machine: install OpenSSH's client") from None
+        begun(process)
         try:
             ssh_command.await_beginning(process, mark, 2 * timeouts.connect_s)
         except NotBegun as end:

@@ -4,7 +4,7 @@ from harness.export.files import subnet_filename, write_subnet
 from harness.export.precisions import PrecisionError, in_precision
 from harness.export.template import IR_VERSION, OPSET, Template
 from harness.export.topology import topology_key
-from harness.export.verification import RELATIVE_TOLERANCE, ExportMismatch, VerifiedExport, verify
+from harness.export.verification import RELATIVE_TOLERANCE, ExportMismatch, VerifiedExport, engine_logits, verify
 
 __all__ = [
     "IR_VERSION",
@@ -14,6 +14,7 @@ __all__ = [
     "PrecisionError",
     "Template",
     "VerifiedExport",
+    "engine_logits",
     "in_precision",
     "subnet_filename",
     "topology_key",

@@ -1,8 +1,8 @@
 """The same network in fewer bits: FP16 and INT8, as ONNX files.
 
-FP16: weights and arithmetic in float16, input and output in float32. INT8: quantisation nodes (QDQ) around the
-convolutions and the classifier, weights per channel, symmetric as TensorRT demands it, activations calibrated on
-unlabelled target images. The precision is in the file, so no engine chooses scales or layers of its own.
+FP16: weights and arithmetic in float16, input and output in float32. INT8: pairs of nodes that quantise and dequantise
+(QDQ) around what is computed, weights per channel, both symmetric, activations calibrated on unlabelled target images.
+The precision is in the file, so no engine chooses scales or layers of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,9 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 #: Images that activations are calibrated on, at most.
 CALIBRATED = 128
+
+#: Both converters talk to the process's own warnings and logging, which are silenced for one thread at a time.
+_SILENCED = Lock()
 
 #: No version of TensorRT reads biases in integers, and none before 10 weights: it takes them in float32 and quantises
 #: them itself by the scales in the file. ONNX Runtime computes in integers only where both are.
@@ -42,11 +46,12 @@ def in_precision(model: bytes, precision: Precision, calibration: Tensor, *, for
     if precision == "fp32":
         return model
     try:
-        with warnings.catch_warnings():
+        with _SILENCED, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             converted = _halved(model) if precision == "fp16" else _quantised(model, calibration, for_tensorrt)
     except Exception as error:  # the converters raise whatever their libraries do
-        raise PrecisionError(f"the network cannot be brought to {precision}: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PrecisionError(f"the network cannot be brought to {precision}: {reason}") from error
     del converted.metadata_props[:]
     converted.metadata_props.extend(onnx.ModelProto.FromString(model).metadata_props)
     return bytes(converted.SerializeToString())
@@ -56,9 +61,10 @@ def _halved(model: bytes) -> onnx.ModelProto:
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    halved: onnx.ModelProto = convert_float_to_float16(onnx.ModelProto.FromString(model), keep_io_types=True)
-    OnnxModel(halved).topological_sort()  # the casts are put last, against ONNX's own rule
-    return halved
+    halved = OnnxModel(convert_float_to_float16(onnx.ModelProto.FromString(model), keep_io_types=True))
+    halved.topological_sort()  # the casts were put at the end, where ONNX does not allow them
+    sorted_model: onnx.ModelProto = halved.model
+    return sorted_model
 
 
 def _quantised(model: bytes, calibration: Tensor, for_tensorrt: bool) -> onnx.ModelProto:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from devices import Precision
+
 LEAST, MOST = 0.5, 3.0
 
 _TENSORRT = ("tensorrt", "trtexec", "onnxruntime-tensorrt")
@@ -22,7 +24,7 @@ class Reference:
     """Parts of the model name that a board gives of itself."""
     engines: tuple[str, ...]
     """Our engines that it can stand for."""
-    precision: str
+    precision: Precision
     model: str
     """Name in torchvision."""
     p50_ms: float
@@ -48,7 +50,7 @@ class FenceCheck:
 def _references(
     boards: tuple[str, ...],
     engines: tuple[str, ...],
-    precision: str,
+    precision: Precision,
     source: str,
     latencies: dict[str, float],
     threads: int | None = None,
@@ -97,15 +99,9 @@ REFERENCES: tuple[Reference, ...] = (
 )
 
 
-def references(board: str, engine: str, threads: int | None = None) -> list[Reference]:
-    """Return what is published of a board, by the model name that it gives of itself, for an engine."""
-    return [
-        reference
-        for reference in REFERENCES
-        if any(name.lower() in board.lower() for name in reference.boards)
-        and engine in reference.engines
-        and (threads is None or reference.threads is None or threads == reference.threads)
-    ]
+def references(board: str) -> list[Reference]:
+    """Return what is published of a board, by the model name that it gives of itself."""
+    return [reference for reference in REFERENCES if any(name.lower() in board.lower() for name in reference.boards)]
 
 
 def check(
@@ -118,7 +114,9 @@ def check(
     """
     checks = [
         FenceCheck(reference, p50_ms / reference.p50_ms)
-        for reference in references(board, engine, threads)
-        if (precision, model) == (reference.precision, reference.model)
+        for reference in references(board)
+        if engine in reference.engines
+        and (precision, model) == (reference.precision, reference.model)
+        and (threads is None or reference.threads is None or threads == reference.threads)
     ]
     return min(checks, key=lambda found: max(found.ratio, 1 / found.ratio), default=None)

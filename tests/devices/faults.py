@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from devices import Device, DeviceProfile
+from devices import Device, DeviceProfile, Precision
 from devices.transports.local import LocalTransport
 
 
@@ -34,6 +34,30 @@ class FaultyTransport(LocalTransport):
         )
 
 
-def faulty_device(profile: DeviceProfile, state: Path, fault: str) -> Device:
+_ANSWERING = """
+import agent.engines.onnxruntime_engine as e
+load = e.OnnxRuntimeEngine.load
+def loaded(self, path, settings):
+    model = load(self, path, settings)
+    if os.path.basename(path).startswith({file!r}):
+        infer = model.infer
+        def changed(array):
+            answer = lambda: infer(array)
+            return {change}
+        model.infer = changed
+    return model
+e.OnnxRuntimeEngine.load = loaded
+"""
+
+
+def answering(change: str, file: str = "") -> str:
+    """Return the fault of an engine that answers with the expression `change` of `answer()`.
+
+    `file` is the SHA-256 of the only network that it answers so for; without it, it does so for all.
+    """
+    return _ANSWERING.format(change=change, file=file)
+
+
+def faulty_device(profile: DeviceProfile, state: Path, fault: str, precision: Precision = "fp32") -> Device:
     """Return a device whose agent has `fault`, to be entered as a context manager."""
-    return Device(profile, FaultyTransport(state, fault))
+    return Device(profile, FaultyTransport(state, fault), precision)

@@ -246,3 +246,19 @@ def test_threads_that_spin_stop_when_their_run_ends(profile: DeviceProfile, tmp_
 def test_answers_carry_numbers_a_strict_reader_accepts(agent: AgentProcess) -> None:
     description = agent.describe(["onnxruntime"])
     json.loads(description.model_dump_json(), parse_constant=pytest.fail)
+
+
+def test_a_clock_that_is_set_while_networks_run_changes_no_time(
+    profile: DeviceProfile, tmp_path: Path, network: Path
+) -> None:
+    """Network time, or a board without a battery: the wall clock jumps by years; what is timed is on another one."""
+    fault = (
+        "hours = iter(range(0, 10**9, 7))\n"
+        "time.time = lambda: (-1) ** next(hours) * 3600.0 * 24 * next(hours)\n"
+        "time.time_ns = lambda: int(1e9 * time.time())"
+    )
+    with faulty_device(profile, tmp_path, fault) as device, device.agent() as agent:
+        model = device.load(agent, network)
+        found = agent.run_round([Visit(model.handle, 2, 50)], end_with_reading=True)
+        assert 0 < min(found.samples[0]) <= max(found.samples[0]) < 1e9
+        assert 0 < found.after.wall_s - found.before.wall_s < 60

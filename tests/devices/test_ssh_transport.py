@@ -6,10 +6,12 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -242,6 +244,7 @@ def opened(board: Board) -> SshTransport:
 HOLD = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from devices import Visit, connect
 from devices.profile import DeviceProfile
 profile = DeviceProfile.model_validate_json(sys.argv[1])
@@ -445,9 +448,43 @@ class TestReconnecting:
             board.stop()
             later(device.interrupt)
             start = time.monotonic()
-            with pytest.raises(DeviceError, match="refuses connections"):
+            with pytest.raises(DeviceError, match="board was interrupted"):
                 device.reconnect()
             assert time.monotonic() - start < 20
+
+
+class TestInterruptedFromAnotherThread:
+    """As Ctrl-C does with boards that are worked on side by side."""
+
+    def assert_prompt(self, device: Device, after_s: float = 0.5) -> None:
+        later(device.interrupt, after_s)
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match=r"^board was interrupted$"):
+            device.__enter__()
+        assert time.monotonic() - start < 10
+
+    def test_while_the_board_does_not_answer(self, board: Board) -> None:
+        board.write_config(more="ProxyCommand sleep 60\n")
+        self.assert_prompt(connect(board.profile(connect_s=60)))
+
+    def test_while_another_run_holds_the_board(self, board: Board) -> None:
+        with connect(board.profile()):
+            self.assert_prompt(connect(board.profile(), lock_wait_s=60), after_s=2.0)
+        wait_until(board.is_clean)
+
+    def test_before_it_is_connected(self, board: Board) -> None:
+        device = connect(board.profile())
+        device.interrupt()
+        with pytest.raises(DeviceError, match=r"^board was interrupted$"):
+            device.__enter__()
+        assert board.logins() == 0
+
+    def test_once_connected_it_can_still_be_left_clean(self, board: Board) -> None:
+        with connect(board.profile()) as device:
+            device.interrupt()
+            with pytest.raises(DeviceError, match=r"^board was interrupted$"):
+                device.agent()
+        assert board.is_clean()
 
 
 def test_a_device_that_is_not_connected_starts_nothing(board: Board) -> None:
@@ -460,10 +497,19 @@ def test_the_control_socket_finds_a_short_path_and_leaves_nothing(
 ) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
+    made: list[Path] = []
+
+    def recorded(*arguments: Any, **options: Any) -> str:
+        path: str = make(*arguments, **options)
+        made.append(Path(path))
+        return path
+
+    make = tempfile.mkdtemp
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    before = set(Path("/tmp").glob("slimda-*"))
+    monkeypatch.setattr("tempfile.mkdtemp", recorded)
     with connect(board.profile()) as device:
         assert device.describe().engine == "onnxruntime"
-        assert len(set(Path("/tmp").glob("slimda-*")) - before) == 1
-    assert set(Path("/tmp").glob("slimda-*")) == before
+        assert [path for path in made if path.exists()] == made[-1:]
+        assert made[-1].parent == Path("/tmp")
+    assert not made[-1].exists()
     assert list(deep.iterdir()) == []

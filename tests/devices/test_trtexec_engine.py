@@ -78,7 +78,6 @@ class TestEveryVersion:
         pairs = list(zip(result.compute[0], result.samples[0], strict=True))
         assert all(0 < device_ns <= host_ns for device_ns, host_ns in pairs)
         assert any(device_ns < host_ns for device_ns, host_ns in pairs), "the copies are not in the host's time"
-        assert np.median(result.samples[0]) < 3 * np.median(result.compute[0]), "runs overlap"
         (plan,) = plans(state)
         recipe = recipe_of(plan)
         assert (recipe.fp16, recipe.int8, recipe.tf32, recipe.workspace) == (False, False, False, 2**30)
@@ -102,6 +101,17 @@ class TestEveryVersion:
             model = device.load(agent, network, "fp16")
             np.testing.assert_allclose(agent.infer(model, IMAGES), expected(network), rtol=1e-5)
         assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
+
+
+def test_a_run_is_not_timed_from_within_the_one_before_it(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, tmp_path: Path
+) -> None:
+    """Left to itself trtexec begins a copy in while the run before computes: throughput, not what a caller waits."""
+    make_board("6")
+    with fresh_agent(profile, state) as (device, agent):
+        model = device.load(agent, write_network(tmp_path / "wide.onnx", 4096))
+        result = agent.run_round([Visit(model.handle, 0, 15)])
+    assert np.median(result.samples[0]) < 1.6 * np.median(result.compute[0])
 
 
 def test_a_board_without_trtexec_says_where_it_was_looked_for(

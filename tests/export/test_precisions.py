@@ -1,54 +1,204 @@
-"""Networks in fewer bits: valid files, that compute nearly the same, in a form that the engine they are for reads."""
+"""Networks in fewer bits: what is in the files, that they answer nearly alike, and that their costs are kept apart."""
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
-from onnx import ModelProto, TensorProto
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
 
-from harness.export import Template, in_precision
+from devices import Precision
+from harness.bank import ModelBank, load_bank
+from harness.data import load_digits
+from harness.export import IR_VERSION, OPSET, PrecisionError, Template, engine_logits, in_precision, topology_key
 from tests.bank.factory import images_for, lived_in_bank
 
-CASES = [("fp16", False), ("int8", False), ("int8", True)]
+REDUCED: tuple[Precision, ...] = ("fp16", "int8")
 
 
 @pytest.fixture(scope="module")
-def images() -> torch.Tensor:
-    return images_for(lived_in_bank("resnet8"), 64)
+def bank() -> ModelBank:
+    return lived_in_bank("resnet8")
 
 
 @pytest.fixture(scope="module")
-def model() -> bytes:
-    bank = lived_in_bank("resnet8")
-    arch = bank.space.uniform(0.5)
-    return Template.create(bank, 2).subnet(bank, arch, bank.neutral_statistics(arch), {"about": "é"})
+def images(bank: ModelBank) -> torch.Tensor:
+    return images_for(bank, 32)
 
 
-def answers(model: bytes, images: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: pair.numpy()})[0] for pair in torch.split(images, 2)])
+@pytest.fixture(scope="module")
+def model(bank: ModelBank, images: torch.Tensor) -> bytes:
+    return exported(bank, images)
 
 
-@pytest.mark.parametrize(("precision", "for_tensorrt"), CASES)
-def test_is_a_valid_file_that_answers_nearly_the_same(
-    model: bytes, images: torch.Tensor, precision: str, for_tensorrt: bool
-) -> None:
-    converted = in_precision(model, precision, images, for_tensorrt=for_tensorrt)  # type: ignore[arg-type]
-    found = ModelProto.FromString(converted)
-    onnx.checker.check_model(found, full_check=True)
-    assert {entry.key: entry.value for entry in found.metadata_props}["about"] == "é"
-    assert [value.type.tensor_type.elem_type for value in (*found.graph.input, *found.graph.output)] == [
-        TensorProto.FLOAT
-    ] * 2
-    theirs, ours = answers(model, images), answers(converted, images)
-    np.testing.assert_allclose(ours, theirs, atol=(0.02 if precision == "fp16" else 0.2) * np.abs(theirs).max())
+def exported(bank: ModelBank, images: torch.Tensor, width: float = 0.5, batch_size: int = 1) -> bytes:
+    arch = bank.space.uniform(width)
+    statistics = bank.reestimate(images, arch)
+    return Template.create(bank, batch_size).subnet(bank, arch, statistics, {"preprocessing": "{}"})
 
 
-def integers_read(model: ModelProto) -> set[int]:
+def parsed(model: bytes) -> onnx.ModelProto:
+    proto: onnx.ModelProto = onnx.ModelProto.FromString(model)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def constants(proto: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+
+
+def relative_error(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def test_float32_is_the_file_as_it_is(model: bytes, images: torch.Tensor) -> None:
+    assert in_precision(model, "fp32", images) is model
+
+
+@pytest.mark.parametrize("precision", REDUCED)
+@pytest.mark.parametrize("batch_size", [1, 3])
+class TestEveryPrecision:
+    def test_is_valid_onnx_of_the_same_opset_and_format(
+        self, bank: ModelBank, images: torch.Tensor, precision: Precision, batch_size: int
+    ) -> None:
+        proto = parsed(in_precision(exported(bank, images, batch_size=batch_size), precision, images))
+        assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", OPSET)] == [("", 17)]
+        assert proto.ir_version == IR_VERSION == 8
+
+    def test_takes_and_gives_float32_in_the_same_shapes_and_says_the_same_of_itself(
+        self, bank: ModelBank, images: torch.Tensor, precision: Precision, batch_size: int
+    ) -> None:
+        before = exported(bank, images, batch_size=batch_size)
+        ours, theirs = parsed(in_precision(before, precision, images)), parsed(before)
+        assert [*ours.graph.input, *ours.graph.output] == [*theirs.graph.input, *theirs.graph.output]
+        assert ours.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
+        assert ours.graph.input[0].type.tensor_type.shape.dim[0].dim_value == batch_size
+        about = {entry.key: entry.value for entry in ours.metadata_props}
+        assert about == {entry.key: entry.value for entry in theirs.metadata_props}
+        assert {"preprocessing", "classes", "widths"} <= set(about)
+
+    def test_answers_nearly_the_same(
+        self, bank: ModelBank, images: torch.Tensor, precision: Precision, batch_size: int
+    ) -> None:
+        before = exported(bank, images, batch_size=batch_size)
+        found = engine_logits(in_precision(before, precision, images), images)
+        error = relative_error(found, engine_logits(before, images))
+        assert 0 < error < {"fp16": 0.01, "int8": 0.2}[precision]
+
+
+def test_float16_is_in_the_weights(model: bytes, images: torch.Tensor) -> None:
+    halved = in_precision(model, "fp16", images)
+    proto = parsed(halved)
+    assert {tensor.data_type for tensor in proto.graph.initializer} == {TensorProto.FLOAT16}
+    assert [node.op_type for node in proto.graph.node if node.op_type == "Cast"] == ["Cast"] * 2
+    assert len(halved) < 0.6 * len(model)
+
+
+class TestInt8:
+    @pytest.fixture(scope="class")
+    def proto(self, model: bytes, images: torch.Tensor) -> onnx.ModelProto:
+        return parsed(in_precision(model, "int8", images, for_tensorrt=True))
+
+    def test_every_layer_takes_quantised_inputs_and_weights(self, proto: onnx.ModelProto) -> None:
+        made_by = {output: node.op_type for node in proto.graph.node for output in node.output}
+        layers = [node for node in proto.graph.node if node.op_type in ("Conv", "Gemm")]
+        assert len(layers) == 10
+        for layer in layers:
+            assert [made_by[name] for name in layer.input[:2]] == ["DequantizeLinear"] * 2
+
+    def test_zero_points_are_zero_and_weights_have_a_scale_per_channel(self, proto: onnx.ModelProto) -> None:
+        values = constants(proto)
+        for node in proto.graph.node:
+            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                zero = values[node.input[2]]
+                assert zero.dtype == np.int8
+                assert not zero.any()
+        by_weight = {
+            node.input[0]: values[node.input[1]]
+            for node in proto.graph.node
+            if node.op_type == "QuantizeLinear" and node.input[0] in values
+        }
+        assert len(by_weight) == 10
+        for name, scales in by_weight.items():
+            assert scales.shape == values[name].shape[:1]
+            assert len(np.unique(scales)) > 1
+
+    def test_is_of_what_tensorrt_reads(self, proto: onnx.ModelProto) -> None:
+        """Its parser takes no 32-bit integers, and until TensorRT 8.6 no weights that are quantised already."""
+        values = constants(proto)
+        assert {str(value.dtype) for value in values.values()} == {"float32", "int8"}
+        dequantised = [node.input[0] for node in proto.graph.node if node.op_type == "DequantizeLinear"]
+        assert not set(dequantised) & set(values)
+
+    def test_scales_come_from_the_calibration_images(self, model: bytes, images: torch.Tensor) -> None:
+        dim, bright = (in_precision(model, "int8", images * factor) for factor in (1, 3))
+        assert dim == in_precision(model, "int8", images)
+        assert dim != bright
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_fewer_images_than_a_batch_are_repeated(self, bank: ModelBank, images: torch.Tensor, count: int) -> None:
+        before = exported(bank, images, batch_size=4)
+        found = engine_logits(in_precision(before, "int8", images[:count]), images[:count])
+        assert relative_error(found, engine_logits(before, images[:count])) < 0.2
+
+    @pytest.mark.parametrize("width", [1.0, 0.25])
+    def test_names_the_classes_that_float32_names(self, quick_run: Path, width: float) -> None:
+        bank, _ = load_bank(quick_run / "bank")
+        target = load_digits(0)[0].target[:512]
+        before = exported(bank, target, width)
+        found, expected = (engine_logits(m, target) for m in (in_precision(before, "int8", target), before))
+        assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
+
+    def test_logging_is_left_as_it_was(self, model: bytes, images: torch.Tensor) -> None:
+        before = logging.getLogger().level
+        in_precision(model, "int8", images)
+        assert logging.getLogger().level == before
+
+
+@pytest.mark.parametrize("precision", REDUCED)
+class TestWhatCannotBeConverted:
+    def test_is_told_in_one_sentence(self, precision: Precision, images: torch.Tensor) -> None:
+        with pytest.raises(PrecisionError, match=f"^the network cannot be brought to {precision}: .+") as caught:
+            in_precision(b"no network", precision, images)
+        assert "\n" not in str(caught.value)
+
+
+def test_images_of_another_size_cannot_calibrate(model: bytes, images: torch.Tensor) -> None:
+    with pytest.raises(PrecisionError, match="cannot be brought to int8") as caught:
+        in_precision(model, "int8", images[..., :8])
+    assert "\n" not in str(caught.value)
+
+
+class TestTopologyKeys:
+    """What is measured is kept by them: apart for every precision, and whatever the weights and scales are."""
+
+    def test_differ_between_precisions(self, model: bytes, images: torch.Tensor) -> None:
+        assert len({topology_key(in_precision(model, p, images)) for p in ("fp32", *REDUCED)}) == 3
+
+    @pytest.mark.parametrize("precision", REDUCED)
+    def test_do_not_depend_on_weights_nor_scales(
+        self, bank: ModelBank, model: bytes, images: torch.Tensor, precision: Precision
+    ) -> None:
+        arch = bank.space.uniform(0.5)
+        neutral = Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch))
+        key = topology_key(in_precision(model, precision, images))
+        assert topology_key(in_precision(neutral, precision, images[:1])) == key
+        other = lived_in_bank("resnet8", seed=1)
+        assert topology_key(in_precision(exported(other, images), precision, images * 2)) == key
+
+    @pytest.mark.parametrize("precision", REDUCED)
+    def test_depend_on_widths(self, bank: ModelBank, model: bytes, images: torch.Tensor, precision: Precision) -> None:
+        wider = exported(bank, images, 0.75)
+        keys = {topology_key(in_precision(m, precision, images)) for m in (model, wider)}
+        assert len(keys) == 2
+
+
+def integers_read(model: onnx.ModelProto) -> set[int]:
     """Return the types of the constants that nodes dequantise."""
     kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
@@ -58,5 +208,5 @@ def integers_read(model: ModelProto) -> set[int]:
 def test_onnx_runtime_is_given_weights_and_biases_in_integers_and_tensorrt_neither(
     model: bytes, images: torch.Tensor
 ) -> None:
-    found = [ModelProto.FromString(in_precision(model, "int8", images, for_tensorrt=flag)) for flag in (False, True)]
-    assert [integers_read(one) for one in found] == [{TensorProto.INT8, TensorProto.INT32}, set()]
+    found = [parsed(in_precision(model, "int8", images, for_tensorrt=flag)) for flag in (False, True)]
+    assert [integers_read(one) for one in found] == [{onnx.TensorProto.INT8, onnx.TensorProto.INT32}, set()]

@@ -1,0 +1,79 @@
+"""How a command ends: the exit code, and an error told in one sentence (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+
+from pydantic import ValidationError
+
+from devices import DeviceError, ProfileError
+from harness.ablation import AblationError
+from harness.adaptation import AdaptationDiverged, CheckpointError
+from harness.bank import BankError
+from harness.console import Console
+from harness.data import DataError
+from harness.export import ExportMismatch, PrecisionError
+from harness.measuring import MeasurementError
+from harness.report import ReportError
+from harness.run_folder import RunError
+from harness.search import BudgetError, InfeasibleBudget
+
+INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
+
+#: Options that are not called what their argument is in run.json.
+OPTIONS = {"precisions": "precision"}
+
+#: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
+CODES: dict[int, tuple[type[Exception], ...]] = {
+    2: (
+        AblationError,
+        ProfileError,
+        DataError,
+        BankError,
+        BudgetError,
+        RunError,
+        ReportError,
+        CheckpointError,
+        ValidationError,
+    ),
+    3: (DeviceError,),
+    5: (MeasurementError, ExportMismatch, PrecisionError, AdaptationDiverged),
+    4: (InfeasibleBudget,),
+}
+
+
+def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
+    """Return what `work` returns, or the exit code of what it raises, told in one sentence."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        console.error(f"interrupted; go on with: {again}")
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = code_of([error])
+        hint = "" if code != INTERNAL else " (an internal error; --debug shows where)"
+        console.error(sentence(error) + hint)
+        return code
+
+
+def code_of(problems: Iterable[Exception]) -> int:
+    """Return the exit code for what went wrong: 0 for nothing, 1 for what has no code of its own."""
+    found = list(problems)
+    for code, kinds in CODES.items():
+        if any(isinstance(problem, kinds) for problem in found):
+            return code
+    return INTERNAL if found else 0
+
+
+def sentence(error: Exception) -> str:
+    """Return an error's message on one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        fields = [part for part in first["loc"] if isinstance(part, str)]  # the others are places in a comma list
+        where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
+        return f"{where}{first['msg']}".replace("Value error, ", "")
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
