@@ -143,7 +143,7 @@ class TestCtrlC:
     ) -> None:
         left, right = boards
         reached = tmp_path / "reached"
-        right.write_config(more=f"ProxyCommand sh -c 'touch {reached}; exec cat > /dev/null'\n")
+        right.write_config(more=f"ProxyCommand sh -c 'touch {reached}; while read line; do :; done'\n")
         self.assert_ends(self.begin(search, lambda: bool(left.agents()) and reached.exists()))
         assert left.is_clean()
         assert right.logins() == 0
