@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
+
+from harness.export import in_precision
 
 SHAPE = (1, 1, 8, 8)
 
@@ -52,6 +55,13 @@ def write_quantised_network(path: Path, channels: int = 4) -> Path:
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, path)
+    return path
+
+
+def write_halved_network(path: Path) -> Path:
+    """Write the network of `write_network` as it is exported in float16."""
+    write_network(path)
+    path.write_bytes(in_precision(path.read_bytes(), "fp16", torch.zeros(SHAPE)))
     return path
 
 

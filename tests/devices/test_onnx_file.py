@@ -14,7 +14,7 @@ from devices.agent.engines.contract import EngineError
 from devices.agent.engines.onnx_file import FLOAT, read
 from harness.export import Template
 from tests.bank.factory import lived_in_bank
-from tests.devices.networks import write_network, write_quantised_network
+from tests.devices.networks import write_halved_network, write_network, write_quantised_network
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,11 @@ def test_negative_and_missing_attributes_are_told_apart(tmp_path: Path) -> None:
 def test_quantised_layers_are_noticed(tmp_path: Path) -> None:
     assert read(str(write_quantised_network(tmp_path / "quantised.onnx"))).quantised
     assert not read(str(write_network(tmp_path / "plain.onnx"))).quantised
+
+
+def test_weights_in_half_precision_are_noticed(tmp_path: Path) -> None:
+    assert read(str(write_halved_network(tmp_path / "halved.onnx"))).halved
+    assert not read(str(write_network(tmp_path / "plain.onnx"))).halved
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:

@@ -59,10 +59,11 @@ def test_each_provider_offers_the_precisions_that_it_computes_in(
     found = {name: onnxruntime_engine.create(name, cache).describe() for name in onnxruntime_engine.PROVIDERS}
     assert {name: what["precisions"] for name, what in found.items()} == {
         "cpu": ["fp32", "int8"],
-        "cuda": ["fp32"],
+        "cuda": ["fp32", "fp16"],
         "tensorrt": ["fp32", "fp16", "int8"],
     }
-    assert set(found["cuda"]["refused"]) == {"fp16", "int8"}
+    assert set(found["cuda"]["refused"]) == {"int8"}
+    assert found["cuda"]["from_file"] == ["fp16"]
     assert [name for name, what in found.items() if what.get("builds")] == ["tensorrt"]
 
 

@@ -16,7 +16,7 @@ from devices import AgentProcess, Device, DeviceError, DeviceProfile, EngineFail
 from devices.process import EngineDescription, Images
 from tests.boards.fake_jetson.plan import recipe_of
 from tests.devices.conftest import MakeBoard
-from tests.devices.networks import SHAPE, write_network, write_quantised_network
+from tests.devices.networks import SHAPE, write_halved_network, write_network, write_quantised_network
 
 IMAGES = np.random.default_rng(1).normal(size=(3, *SHAPE[1:])).astype(np.float32)
 
@@ -60,7 +60,7 @@ class TestEveryVersion:
         version = make_board(jetpack).release.tensorrt
         found = described(profile, state)
         assert (found.missing, found.version, found.builds) == (None, version, True)
-        assert found.precisions == (("fp32", "int8") if jetpack == "desktop" else ("fp32", "fp16", "int8"))
+        assert found.precisions == ("fp32", "fp16", "int8")
 
     def test_runs_a_network_and_times_host_and_device(
         self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
@@ -88,6 +88,16 @@ class TestEveryVersion:
             np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
         assert [recipe_of(plan).int8 for plan in plans(state)] == [True]
 
+    def test_runs_a_network_whose_file_is_in_half_precision(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, tmp_path: Path
+    ) -> None:
+        make_board(jetpack)
+        network = write_halved_network(tmp_path / "halved.onnx")
+        with fresh_agent(profile, state) as (device, agent):
+            model = device.load(agent, network, "fp16")
+            np.testing.assert_allclose(agent.infer(model, IMAGES), expected(network), rtol=1e-2)
+        assert [recipe_of(plan).fp16 for plan in plans(state)] == [jetpack != "desktop"]
+
     def test_a_failed_build_is_told_in_tensorrt_s_own_words_and_the_agent_goes_on(
         self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
     ) -> None:
@@ -112,11 +122,11 @@ def test_half_precision_is_the_builder_s_where_it_has_a_flag(
     assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
 
 
-def test_half_precision_is_refused_in_words_where_the_file_alone_decides(
+def test_half_precision_needs_a_file_in_it_where_the_file_alone_decides(
     make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
 ) -> None:
     make_board("desktop")
-    words = r"tensorrt 11\.0\.0\.114 does not run fp16 here \(since TensorRT 11 .*\); it runs fp32, int8"
+    words = r"tensorrt 11\.0\.0\.114 computes in the precision of the file: fp16 needs one with weights in float16"
     with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match=words):
         device.load(agent, network, "fp16")
 

@@ -18,7 +18,7 @@ from devices import EngineFailed, Visit, connect, load_profile
 from devices.agent.engines.contract import EngineError
 from devices.agent.engines.torch_engine import TorchNetwork
 from harness.bank import MODELS
-from harness.export import Template
+from harness.export import Template, in_precision
 from tests.bank.factory import lived_in_bank
 from tests.devices.networks import write_network, write_quantised_network
 
@@ -59,6 +59,16 @@ def test_half_precision_computes_in_half_precision(subnet: Path) -> None:
     assert ours.dtype == np.float32
     np.testing.assert_array_equal(ours, ours.astype(np.float16))
     np.testing.assert_allclose(ours, theirs, atol=0.03 * np.abs(theirs).max())
+
+
+def test_a_file_in_half_precision_gives_what_one_in_float32_gives(subnet: Path, tmp_path: Path) -> None:
+    halved = tmp_path / "halved.onnx"
+    halved.write_bytes(in_precision(subnet.read_bytes(), "fp16", torch.zeros(1)))
+    for precision in ("fp32", "fp16"):
+        ours, _ = both(halved, precision)
+        _, theirs = both(subnet)
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=0.03 * np.abs(theirs).max())
 
 
 def write_layer(path: Path, operator: str, shape: list[int], *weights: Array, **attributes: Any) -> Path:

@@ -20,7 +20,7 @@ from devices.agent.engines.trtexec_tool import read_output, read_times
 from tests.boards.fake_jetson.plan import recipe_of
 from tests.boards.jetson import FakeJetson
 from tests.devices.conftest import MakeBoard
-from tests.devices.networks import SHAPE, write_network, write_quantised_network
+from tests.devices.networks import SHAPE, write_halved_network, write_network, write_quantised_network
 from tests.devices.test_tensorrt_engine import IMAGES, described, expected, plans
 
 
@@ -61,7 +61,7 @@ class TestEveryVersion:
         found = described(profile, state, "trtexec")
         assert found.missing is None
         assert found.version == ".".join(board.release.tensorrt.split(".")[:3])
-        assert found.precisions == (("fp32", "int8") if jetpack == "desktop" else ("fp32", "fp16", "int8"))
+        assert found.precisions == ("fp32", "fp16", "int8")
         assert found.builds
         assert "from the start of the copy in to the end of the copy back" in found.options
 
@@ -92,6 +92,16 @@ class TestEveryVersion:
             np.testing.assert_allclose(agent.infer(model, IMAGES), expected(network), rtol=1e-5)
         assert [recipe_of(plan).int8 for plan in plans(state)] == [True]
 
+    def test_runs_a_network_whose_file_is_in_half_precision(
+        self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, tmp_path: Path
+    ) -> None:
+        make_board(jetpack)
+        network = write_halved_network(tmp_path / "halved.onnx")
+        with fresh_agent(profile, state) as (device, agent):
+            model = device.load(agent, network, "fp16")
+            np.testing.assert_allclose(agent.infer(model, IMAGES), expected(network), rtol=1e-2)
+        assert [recipe_of(plan).fp16 for plan in plans(state)] == [jetpack != "desktop"]
+
 
 def test_a_run_is_not_timed_from_within_the_one_before_it(
     make_board: MakeBoard, profile: DeviceProfile, state: Path, tmp_path: Path
@@ -114,11 +124,14 @@ def test_half_precision_is_an_option_of_older_versions(
     assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
 
 
-def test_half_precision_is_refused_in_words_since_version_11(
+def test_half_precision_needs_a_file_in_it_since_version_11(
     make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
 ) -> None:
     make_board("desktop")
-    with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match="does not run fp16 here"):
+    with (
+        fresh_agent(profile, state) as (device, agent),
+        pytest.raises(EngineFailed, match="fp16 needs one with weights in float16"),
+    ):
         device.load(agent, network, "fp16")
 
 

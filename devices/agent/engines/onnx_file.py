@@ -12,7 +12,7 @@ from typing import Any, Iterator, NamedTuple
 
 from .contract import EngineError
 
-FLOAT = 1  # onnx.TensorProto.FLOAT
+FLOAT, FLOAT16 = 1, 10  # onnx.TensorProto.FLOAT, FLOAT16
 _QUANTISERS = {"QuantizeLinear", "DequantizeLinear"}
 
 
@@ -66,6 +66,11 @@ class Network(NamedTuple):
     def quantised(self) -> bool:
         """Whether integers take the place of floats somewhere in it."""
         return any(node.operator in _QUANTISERS for node in self.nodes)
+
+    @property
+    def halved(self) -> bool:
+        """Whether weights of it are in float16."""
+        return any(tensor.kind == FLOAT16 for tensor in self.weights.values())
 
 
 def read(path: str) -> Network:

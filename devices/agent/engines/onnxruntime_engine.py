@@ -102,17 +102,15 @@ class OnnxRuntimeEngine(Engine):
 
 
 class CudaEngine(Engine):
-    """The package's CUDA provider. It runs float16 only from files in float16, and integers as floats."""
+    """The package's CUDA provider. It runs float16 from files in float16, and integers as floats."""
 
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
         return {
             "version": ort.__version__,
-            "precisions": ["fp32"],
-            "refused": {
-                "fp16": "the CUDA provider takes precisions from the file, and the file is in float32",
-                "int8": "the CUDA provider computes quantised layers in float32",
-            },
+            "precisions": ["fp32", "fp16"],
+            "from_file": ["fp16"],
+            "refused": {"int8": "the CUDA provider computes quantised layers in float32"},
             "options": "CUDA provider alone, no fall-back to the processor, no TF32, copies to the GPU and back inside",
         }
 

@@ -33,14 +33,11 @@ def version_numbers(version: str) -> tuple[int, ...]:
 
 
 def offer(flags: bool) -> dict[str, Any]:
-    """Return the part of a description that says which precisions there are.
+    """Return the part of a description that says which precisions there are, and which are the file's.
 
     `flags` says whether the builder has its own modes for FP16 and INT8, as it had until TensorRT 10.
     """
-    if flags:
-        return {"precisions": ["fp32", "fp16", "int8"], "refused": {}}
-    why = "since TensorRT 11 the builder takes precisions from the file alone, and the file is in float32"
-    return {"precisions": ["fp32", "int8"], "refused": {"fp16": why}}
+    return {"precisions": ["fp32", "fp16", "int8"], "from_file": [] if flags else ["fp16"]}
 
 
 def keys(cache: EngineCache, runtime: dict[str, str], path: str, settings: Settings) -> tuple[str, Path]:

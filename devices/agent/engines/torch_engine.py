@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from .contract import Engine, EngineError, Model, Samples, Settings, time_with_events
-from .onnx_file import FLOAT, read
+from .onnx_file import FLOAT, FLOAT16, read
 
 if TYPE_CHECKING:
     from .cache import EngineCache
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .onnx_file import Node, Tensor
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16}
+_NUMPY_TYPES = {FLOAT: "<f4", FLOAT16: "<f2"}
 _cuda: Any = torch.cuda  # only partly typed
 _WARM_RUNS = 3  # before a graph is captured, so that its kernels are chosen and its memory is there
 
@@ -189,6 +190,7 @@ def _flatten(node: Node, x: torch.Tensor) -> torch.Tensor:
 
 _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
     "Add": lambda _, a, b: a + b,
+    "Cast": lambda _, x: x,  # at the two ends of a file in float16; here everything in between is in one type anyway
     "Conv": _conv,
     "Flatten": _flatten,
     "Gemm": _gemm,
@@ -200,9 +202,10 @@ _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
 
 def _weight(name: str, tensor: Tensor) -> torch.Tensor:
     try:
-        if tensor.kind != FLOAT:
-            raise ValueError("it must be float32")
-        return torch.from_numpy(np.frombuffer(tensor.data, dtype="<f4").reshape(tensor.shape).copy())
+        if tensor.kind not in _NUMPY_TYPES:
+            raise ValueError("it must be float32 or float16")
+        values = np.frombuffer(tensor.data, dtype=_NUMPY_TYPES[tensor.kind])
+        return torch.from_numpy(values.reshape(tensor.shape).copy())
     except ValueError as error:
         raise EngineError("the weight %r cannot be read: %s" % (name, error)) from error
 
