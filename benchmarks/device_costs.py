@@ -46,8 +46,15 @@ def floor_network() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def subjects_of(bank: ModelBank, precision: Precision, folder: Path) -> dict[str, Subject]:
+def subjects_of(bank: ModelBank, device: Device, folder: Path) -> dict[str, Subject]:
     """Write the costliest uniform subnet within every budget, and the floor; by budget, the full width first."""
+    for_tensorrt = device.describe().by_tensorrt
+
+    def written(model: bytes, name: str, shape: tuple[int, ...]) -> Subject:
+        model = in_precision(model, device.precision, torch.randn(1, *shape), for_tensorrt=for_tensorrt)
+        path = write_subnet(folder, model, name.replace("/", "-"), precision=device.precision)
+        return Subject(name, path, topology_key(model), device.precision)
+
     counter, template = ComplexityCounter(bank), Template.create(bank)
     found: dict[str, Subject] = {}
     for budget in BUDGETS:
@@ -55,15 +62,9 @@ def subjects_of(bank: ModelBank, precision: Precision, folder: Path) -> dict[str
         arch = costliest_uniform(bank.space, counter.compute_fraction, int(numerator) / int(denominator or 1))
         if arch is not None:
             model = template.subnet(bank, arch, bank.neutral_statistics(arch))
-            images = torch.randn(1, *bank.spec.input_shape)
-            found[budget] = _written(in_precision(model, precision, images), budget, precision, folder)
-    found[FLOOR] = _written(in_precision(floor_network(), precision, torch.ones(1, 1, 1, 1)), FLOOR, precision, folder)
+            found[budget] = written(model, budget, bank.spec.input_shape)
+    found[FLOOR] = written(floor_network(), FLOOR, (1, 1, 1))
     return found
-
-
-def _written(model: bytes, name: str, precision: Precision, folder: Path) -> Subject:
-    path = write_subnet(folder, model, name.replace("/", "-"), precision=precision)
-    return Subject(name, path, topology_key(model), precision)
 
 
 def lines(device: Device, found: Mapping[str, Measurement]) -> list[str]:
@@ -99,7 +100,7 @@ def main(
     asked: list[Precision] = [name for name in ("fp32", "fp16", "int8") if name in listed(precision)]
     for chosen in offered(profile, asked):
         with tempfile.TemporaryDirectory() as folder, connect(profile, precision=chosen) as connected:
-            subjects = subjects_of(bank, chosen, Path(folder))
+            subjects = subjects_of(bank, connected, Path(folder))
             found = finalists(connected, [*subjects.values()], subjects["1"], store=Store(store))
             title, *rows = lines(connected, {name: found[name] for name in subjects})
         print(f"\n{model} at {size} px on {profile.name}: {title}\n")

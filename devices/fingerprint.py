@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 CPU_ENGINES = ("onnxruntime",)
+TENSORRT_ENGINES = ("tensorrt", "trtexec", "onnxruntime-tensorrt")
 
 
 class Fingerprint(BaseModel):
@@ -39,3 +40,8 @@ class Fingerprint(BaseModel):
     def on_gpu(self) -> bool:
         """Whether the engine computes on a GPU."""
         return self.engine not in CPU_ENGINES
+
+    @property
+    def by_tensorrt(self) -> bool:
+        """Whether it is TensorRT that reads networks, whichever way it is reached."""
+        return self.engine in TENSORRT_ENGINES

@@ -139,7 +139,7 @@ class DeviceProfile(_Strict):
     board: str | None = Field(default=None, min_length=1)
     """A part of the model name that the board must give of itself."""
     memory_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Memory of the board."""
+    """Memory of the board: networks that are measured together take up a quarter of it at most."""
     power_mode: str | None = Field(default=None, min_length=1)
     """The power mode, by name, in which measurements are wanted."""
     temperature_limit_c: float | None = Field(default=None, gt=0, le=150)

@@ -39,18 +39,28 @@ class Answers(NamedTuple):
 class Deployment:
     """Exports subnets of one bank at one batch size and in one precision."""
 
-    def __init__(self, bank: ModelBank, domains: Domains, batch_size: int, precision: Precision = "fp32") -> None:
+    def __init__(
+        self,
+        bank: ModelBank,
+        domains: Domains,
+        batch_size: int,
+        precision: Precision = "fp32",
+        *,
+        for_tensorrt: bool = False,
+    ) -> None:
+        """Export subnets; `for_tensorrt` says that TensorRT is to read them."""
         self.bank = bank
         self.domains = domains
         self.batch_size = batch_size
         self.precision: Precision = precision
+        self._for_tensorrt = for_tensorrt
         self._template = Template.create(bank, batch_size)
 
     def shape(self, arch: Architecture, folder: Path) -> Subject:
         """Write a subnet with neutral batch-norm statistics: enough for latency, which depends on shapes alone."""
         model = self._template.subnet(self.bank, arch, self.bank.neutral_statistics(arch))
         few = self.domains.calibration[: self.batch_size]  # which scales are found makes no difference in time
-        return self._write(in_precision(model, self.precision, few), arch, folder)
+        return self._write(model, few, arch, folder)
 
     def subnet(self, arch: Architecture, folder: Path, provenance: Mapping[str, str]) -> Subject:
         """Write a subnet with its own statistics on the target.
@@ -63,7 +73,7 @@ class Deployment:
         metadata = {"preprocessing": domains.preprocessing.to_json(), "precision": self.precision, **provenance}
         model = self._template.subnet(bank, arch, statistics, metadata)
         verify(model, bank, arch, statistics, domains.target[:CHECK_IMAGES])
-        return self._write(in_precision(model, self.precision, domains.calibration), arch, folder)
+        return self._write(model, domains.calibration, arch, folder)
 
     def check(
         self, device: Device, subjects: Mapping[Architecture, Subject], wanted: int, progress: Advance
@@ -109,7 +119,8 @@ class Deployment:
         parts = torch.split(images, CHECK_IMAGES)
         return torch.cat([self.bank.logits(part, arch, statistics) for part in parts])
 
-    def _write(self, model: bytes, arch: Architecture, folder: Path) -> Subject:
+    def _write(self, model: bytes, calibration: Tensor, arch: Architecture, folder: Path) -> Subject:
+        model = in_precision(model, self.precision, calibration, for_tensorrt=self._for_tensorrt)
         name = arch_id(self.bank.spec.model, arch)
         path = write_subnet(folder, model, name, precision=self.precision, batch_size=self.batch_size)
         return Subject(name, path, topology_key(model), self.precision, self.batch_size)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from devices import Device
+from devices import Device, Precision
 from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
 from harness.deployment import Deployment
@@ -19,6 +19,12 @@ from harness.search import Candidate
 from harness.tradeoff import DeviceResults
 
 
+def deployment_for(device: Device, run: Run, bank: ModelBank, precision: Precision) -> Deployment:
+    """Return what exports subnets of a bank for a device's engine."""
+    by_tensorrt = device.describe().by_tensorrt
+    return Deployment(bank, run.domains, run.settings.batch_size, precision, for_tensorrt=by_tensorrt)
+
+
 def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
     """Return the pool's latencies on one device, from the store where it has them, and the model fitted to them."""
     name, settings = configuration.name, run.settings
@@ -26,7 +32,7 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
     counter = ComplexityCounter(bank)
     archs = pool(bank.space, counter, settings.effort.profiled, settings.seed)
     with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"measuring on {name}") as advance:
-        deployment = Deployment(bank, run.domains, settings.batch_size, configuration.precision)
+        deployment = deployment_for(device, run, bank, configuration.precision)
         subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
         found = explore(
             device,
@@ -60,7 +66,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
     for miss in misses:
         run.note(miss)
     archs = dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up))
-    deployment = Deployment(bank, run.domains, run.settings.batch_size, results.precision)
+    deployment = deployment_for(device, run, bank, results.precision)
     with tempfile.TemporaryDirectory() as scratch:
         subjects = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in archs}
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}

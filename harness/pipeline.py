@@ -15,12 +15,11 @@ from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
 from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalone_bank, load_bank, save_bank
 from harness.costs import ComplexityCounter
 from harness.data import TargetLabels
-from harness.deployment import Deployment
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
 from harness.measuring import save_measurements
-from harness.on_device import explored, verify
+from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run import Configuration, Run
@@ -60,7 +59,7 @@ def rule_out_the_impossible(run: Run) -> None:
     def checked(configuration: Configuration, device: Device) -> None:
         name = configuration.name
         run.folder.record.devices[name] = device.describe().model_dump()
-        deployment = Deployment(bank, run.domains, run.settings.batch_size, configuration.precision)
+        deployment = deployment_for(device, run, bank, configuration.precision)
         with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {name}") as advance:
             misses = rule_out(configuration.budgets, device, deployment, Path(scratch), run.store, advance)
         run.rule_out(configuration, misses)

@@ -113,10 +113,11 @@ def _small(folder: Path) -> Subject:
     return _full_width(create_bank("resnet8", tuple("0123456789"), (1, 16, 16)), "fp32", folder)
 
 
-def _full_width(bank: ModelBank, precision: Precision, folder: Path) -> Subject:
+def _full_width(bank: ModelBank, precision: Precision, folder: Path, *, for_tensorrt: bool = False) -> Subject:
     arch = bank.space.full
     model = Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch))
-    model = in_precision(model, precision, torch.randn(1, *bank.spec.input_shape))
+    images = torch.randn(1, *bank.spec.input_shape)
+    model = in_precision(model, precision, images, for_tensorrt=for_tensorrt)
     name = arch_id(bank.spec.model, arch)
     return Subject(name, write_subnet(folder, model, name, precision=precision), topology_key(model), precision)
 
@@ -145,7 +146,8 @@ def _held_against(
         connect(profile, precision=precision) as device,
         console.stage(f"{model} {precision} on {profile.name}") as advance,
     ):
-        subject, fingerprint = _full_width(bank, precision, Path(scratch)), device.describe()
+        fingerprint = device.describe()
+        subject = _full_width(bank, precision, Path(scratch), for_tensorrt=fingerprint.by_tensorrt)
         measured = explore(device, [], subject, store=store, progress=advance)[subject.name]
     if measured.summary is None:
         raise MeasurementError(measured.reason)

@@ -334,11 +334,8 @@ def _check(path: str, offered: dict[str, Any], precision: str) -> tuple[int, ...
     network = read(path)
     if precision == "int8" and not network.quantised:  # TensorRT would run it in float32, trtexec make scales up
         raise EngineError("the network has no quantised layers: int8 needs a file with QuantizeLinear nodes")
-    if precision == "fp16" and "fp16" in offered.get("from_file", ()) and not network.halved:
-        raise EngineError(
-            "%s %s computes in the precision of the file: fp16 needs one with weights in float16"
-            % (offered["engine"], offered["version"])
-        )
+    if precision == "fp16" and not network.halved:
+        raise EngineError("the network has no float16 weights: fp16 needs a file whose weights are in float16")
     return network.outputs[0].shape
 
 

@@ -1,10 +1,8 @@
-"""The same network in fewer bits: FP16 and INT8, as ONNX files that every engine reads alike.
+"""The same network in fewer bits: FP16 and INT8, as ONNX files.
 
 FP16: weights and arithmetic in float16, input and output in float32. INT8: pairs of nodes that quantise and dequantise
-(QDQ) around what is computed, weights per channel, activations calibrated on unlabelled target images. Both symmetric,
-biases left as they are, and weights kept in float32 before their pair: TensorRT reads it in no other way on JetPack 5,
-so an INT8 file is as large as a float32 one. The precision is in the file, so no engine chooses scales or layers of its
-own.
+(QDQ) around what is computed, weights per channel, both symmetric, activations calibrated on unlabelled target images.
+The precision is in the file, so no engine chooses scales or layers of its own.
 """
 
 from __future__ import annotations
@@ -30,22 +28,27 @@ CALIBRATED = 128
 #: Both converters talk to the process's own warnings and logging, which are silenced for one thread at a time.
 _SILENCED = Lock()
 
+#: No version of TensorRT reads biases in integers, and none before 10 weights: it takes them in float32 and quantises
+#: them itself by the scales in the file. ONNX Runtime computes in integers only where both are.
+_FOR_TENSORRT = {"QuantizeBias": False, "AddQDQPairToWeight": True, "DedicatedQDQPair": True}
+
 
 class PrecisionError(RuntimeError):
     """A network that cannot be brought to a precision; the message says why in one sentence."""
 
 
-def in_precision(model: bytes, precision: Precision, calibration: Tensor) -> bytes:
+def in_precision(model: bytes, precision: Precision, calibration: Tensor, *, for_tensorrt: bool = False) -> bytes:
     """Return a float32 model in `precision`; `calibration` [N, C, H, W] are unlabelled images under evaluation.
 
-    Metadata is kept. Raises `PrecisionError` where the conversion fails.
+    `for_tensorrt` says of int8 that TensorRT is to read it (`_FOR_TENSORRT`). Metadata is kept. Raises `PrecisionError`
+    where the conversion fails.
     """
     if precision == "fp32":
         return model
     try:
         with _SILENCED, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            converted = _halved(model) if precision == "fp16" else _quantised(model, calibration)
+            converted = _halved(model) if precision == "fp16" else _quantised(model, calibration, for_tensorrt)
     except Exception as error:  # the converters raise whatever their libraries do
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PrecisionError(f"the network cannot be brought to {precision}: {reason}") from error
@@ -64,7 +67,7 @@ def _halved(model: bytes) -> onnx.ModelProto:
     return sorted_model
 
 
-def _quantised(model: bytes, calibration: Tensor) -> onnx.ModelProto:
+def _quantised(model: bytes, calibration: Tensor, for_tensorrt: bool) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +87,7 @@ def _quantised(model: bytes, calibration: Tensor) -> onnx.ModelProto:
                 extra_options={
                     "ActivationSymmetric": True,
                     "WeightSymmetric": True,
-                    "QuantizeBias": False,
-                    "AddQDQPairToWeight": True,
+                    **(_FOR_TENSORRT if for_tensorrt else {}),
                 },
             )
         finally:

@@ -61,7 +61,7 @@ def _measured(device: Device, subject: Subject, runs: int) -> dict[str, Any]:
         blank = write_blank(Path(scratch) / "blank.onnx")
         if fingerprint.on_gpu:
             with device.agent() as builder:  # to build an engine takes far more memory than to run it
-                device.load(builder, blank)
+                device.load(builder, blank, "fp32")
                 device.load(builder, subject.file, subject.precision)
         with device.agent() as agent:
             readings = agent.measure_memory(

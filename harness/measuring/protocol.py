@@ -24,6 +24,9 @@ from harness.measuring.throttling import cool_down, throttled
 Progress = Callable[[int, int], None]
 Notice = Callable[[str], None]
 
+BLOCK_SHARE = 0.25
+"""Of a board's memory, for the files of networks held in memory together: their runtime holds more than the files."""
+
 BUILDS = 3
 """Builds of every finalist, where the engine compiles networks: one build's choice of kernels is one sample of it."""
 
@@ -50,7 +53,8 @@ def explore(
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
-    blocks = list(_blocks([subject for subject in missing if subject != anchor], session.protocol))
+    others = [subject for subject in missing if subject != anchor]
+    blocks = list(_blocks(others, session.protocol.block_subjects, session.block_mb))
     if missing == [anchor]:
         blocks = [missing]
     failures: dict[str, str] = {}
@@ -162,6 +166,12 @@ class _Session:
         self._limit_c = device.profile.temperature_limit_c
         self._retries = self.protocol.throttle_retries
         self._notice = notice
+
+    @property
+    def block_mb(self) -> float:
+        """Megabytes of network files that the device is given at a time."""
+        memory_mb = self._device.profile.memory_mb
+        return min(self.protocol.block_mb, memory_mb * BLOCK_SHARE if memory_mb else math.inf)
 
     @property
     def remaining_s(self) -> float:
@@ -307,13 +317,13 @@ def _unique(subjects: Sequence[Subject], anchor: Subject) -> list[Subject]:
     return list(everyone.values())
 
 
-def _blocks(subjects: Sequence[Subject], protocol: Protocol) -> Iterator[list[Subject]]:
-    """Cut `subjects` into blocks that fit in memory together; every block has at least one."""
+def _blocks(subjects: Sequence[Subject], most: int, most_mb: float) -> Iterator[list[Subject]]:
+    """Cut `subjects` into blocks of at most `most`, with files of `most_mb` together; every block has at least one."""
     block: list[Subject] = []
     size_mb = 0.0
     for subject in subjects:
         file_mb = _size_mb(subject.file)
-        if block and (len(block) >= protocol.block_subjects or size_mb + file_mb > protocol.block_mb):
+        if block and (len(block) >= most or size_mb + file_mb > most_mb):
             yield block
             block, size_mb = [], 0.0
         block.append(subject)

@@ -24,7 +24,7 @@ _SYMBOLS = {
     "not measured": "circle-open",
     "failed": "x-thin",
 }
-"""The marker of each kind of row; the colour is the device's."""
+"""The marker of each kind of row; the colour is that of the device and precision."""
 
 _CORNERS = {
     "x": {"x": 1, "xanchor": "right", "y": -0.07, "yanchor": "top"},
@@ -60,11 +60,11 @@ def tradeoff_chart(rows: Sequence[Row]) -> go.Figure:
     UPEM. Up and left is better (the UPEM axis is upside down). A failure has multiply-adds, but no latency.
     """
     costs, qualities = _costs(rows), _qualities(rows)
-    devices = dict(zip(dict.fromkeys(row.device for row in rows), OKABE_ITO * len(rows), strict=False))
+    colours = dict(zip(dict.fromkeys(row.series for row in rows), OKABE_ITO * len(rows), strict=False))
     series = [
         one
-        for device, colour in devices.items()
-        for own in [[row for row in rows if row.device == device]]
+        for name, colour in colours.items()
+        for own in [[row for row in rows if row.series == name]]
         for one in [*_fronts(own, colour, costs), *_points(own, colour)]
     ]
     figure = go.Figure(
@@ -133,8 +133,8 @@ def _latency_ms(row: Row) -> float | None:
 
 
 def _fronts(rows: Sequence[Row], colour: str, costs: Sequence[_Axis]) -> list[_Series]:
-    """Return one device's front for each cost; what the cost model predicts is on none, as nothing confirmed it."""
-    name = f"{escape(rows[0].device)}: front"
+    """Return one series' front for each cost; what the cost model predicts is on none, as nothing confirmed it."""
+    name = f"{escape(rows[0].series)}: front"
     trace = {"mode": "lines", "line": {"shape": "hv", "color": colour, "width": 1.5}, "hoverinfo": "skip", "name": name}
     return [
         _Series(
@@ -147,13 +147,13 @@ def _fronts(rows: Sequence[Row], colour: str, costs: Sequence[_Axis]) -> list[_S
 
 
 def _points(rows: Sequence[Row], colour: str) -> list[_Series]:
-    """Return one device's candidates and, drawn over them, its finalists, by kind."""
+    """Return one series' candidates and, drawn over them, its finalists, by kind."""
     series = []
     for selected in ("no", "yes"):
         for kind, symbol in _SYMBOLS.items():
             alike = [row for row in rows if _kind(row) == kind]
             own = [row for row in alike if row.selected == selected]
-            name = f"{escape(rows[0].device)}: {kind}"
+            name = f"{escape(rows[0].series)}: {kind}"
             trace = {
                 "mode": "markers+text" if selected == "yes" else "markers",
                 "name": name,

@@ -25,7 +25,7 @@ from harness.report.words import duration, flags, label, limit, loosest_first, r
 
 _INK, _NEUTRAL, _GREY, _FAINT = "#222222", "#444444", "#767676", "#E6E6E6"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Colours that the colour-blind tell apart; each device has one, and a marker of its own."""
+"""Colours that the colour-blind tell apart; each device in each precision has one, and a marker of its own."""
 _MARKERS = ("o", "s", "D", "^", "v", "P")
 _STYLE = {
     "font.size": 11,
@@ -101,18 +101,18 @@ class _Picture:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self.by_device: dict[str, list[Row]] = defaultdict(list)
+        self.by_series: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            self.by_device[row.device].append(row)
+            self.by_series[row.series].append(row)
         self.looks = {
-            device: _Look(OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)])
-            for i, device in enumerate(self.by_device)
+            series: _Look(OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)])
+            for i, series in enumerate(self.by_series)
         }
 
     def draw(self, title: str) -> Figure:
         measures = [_ACCURACY, _UPEM] if any(row.target_accuracy is not None for row in self.rows) else [_UPEM]
         failures = self._failures()
-        height = 1.4 + 3.9 * len(measures) + _LINE * (len(failures) + len(self.by_device))
+        height = 1.4 + 3.9 * len(measures) + _LINE * (len(failures) + len(self.by_series))
         figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
         self._frame(figure, title, failures)
         panels = figure.subplots(len(measures), 2, sharex="col", sharey="row", squeeze=False)
@@ -149,9 +149,9 @@ class _Picture:
                 marker=look.marker,
                 color=look.colour,
                 markersize=8,
-                label=self._setting(device),
+                label=self._setting(series),
             )
-            for device, look in self.looks.items()
+            for series, look in self.looks.items()
         ]
         figure.legend(
             handles=handles,
@@ -168,8 +168,10 @@ class _Picture:
         rect = (0, bottom / height, 1, 1 - (top + bottom) / height)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=_MARGIN, h_pad=_MARGIN))
 
-    def _setting(self, device: str) -> str:
-        return " · ".join([device, *shared_configuration(self.by_device[device])])
+    def _setting(self, series: str) -> str:
+        rows = self.by_series[series]
+        known = [text for text in shared_configuration(rows) if text != rows[0].precision]
+        return " · ".join([series, *known])
 
     def _failures(self) -> list[str]:
         """Say which chosen subnets failed and why, and how many others did."""
@@ -187,14 +189,14 @@ class _Picture:
         if cost is multiply_adds:
             crowd += _candidates(axes, self.rows, measure, cost, self._common_colour(self.looks))
         else:
-            for device, rows in self.by_device.items():
-                crowd += _candidates(axes, rows, measure, cost, self.looks[device].colour)
+            for series, rows in self.by_series.items():
+                crowd += _candidates(axes, rows, measure, cost, self.looks[series].colour)
         meeting: dict[Point, list[Row]] = defaultdict(list)
         for row, x, y in _points((row for row in self.rows if row.selected == "yes"), measure, cost):
             meeting[x, y].append(row)
         labels = []
         for (x, y), rows in meeting.items():
-            colour = self._common_colour(row.device for row in rows)
+            colour = self._common_colour(row.series for row in rows)
             for row in rows:
                 crowd += self._finalist(axes, row, (x, y), colour, cost)
             if measure is _ACCURACY:
@@ -203,14 +205,14 @@ class _Picture:
             labels.append(Label(x, y, text, colour))
         return labels, crowd
 
-    def _common_colour(self, devices: Iterable[str]) -> str:
-        """Return the colour of a device, or a neutral one for several."""
-        colours = {self.looks[device].colour for device in devices}
+    def _common_colour(self, several: Iterable[str]) -> str:
+        """Return the colour of a series, or a neutral one for several."""
+        colours = {self.looks[series].colour for series in several}
         return colours.pop() if len(colours) == 1 else _NEUTRAL
 
     def _finalist(self, axes: Axes, row: Row, point: Point, colour: str, cost: Cost) -> list[Point]:
         """Draw a finalist, with its interval where its latency is shown; return points along the interval."""
-        own = self.looks[row.device]
+        own = self.looks[row.series]
         look = own if row.status == "failed" or colour == own.colour else _Look(colour, "o")
         axes.plot(*point, gid="finalist", zorder=4, **_marker(row, look, on_device=cost is not multiply_adds))
         if cost is multiply_adds or row.host_ci_low_ms is None or row.host_ci_high_ms is None:

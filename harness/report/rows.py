@@ -88,6 +88,11 @@ class Row:
     reason: Text | None = None
 
     @property
+    def series(self) -> str:
+        """What the row is drawn with: one device in one precision."""
+        return self.device if self.precision == "fp32" else f"{self.device} {self.precision}"
+
+    @property
     def budgets(self) -> tuple[str, ...]:
         """Every constraint that this row was selected for: ``"1/64;10ms"`` is ``("1/64", "10ms")``."""
         return tuple(self.budget.split(";")) if self.budget else ()

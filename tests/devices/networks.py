@@ -4,10 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
-
-from harness.export import in_precision
 
 SHAPE = (1, 1, 8, 8)
 
@@ -29,8 +26,28 @@ def write_network(path: Path, channels: int = 4, *, batch: int = 1, scale: float
     return path
 
 
+def write_halved_network(path: Path, channels: int = 4) -> Path:
+    """Write the convolution of `write_network` in float16, between casts from and to float32."""
+    write_network(path, channels)
+    model = onnx.load(path)
+    graph = model.graph
+    weight = numpy_helper.to_array(graph.initializer[0]).astype(np.float16)
+    graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "weight"))
+    nodes = [
+        helper.make_node("Cast", ["image"], ["image_16"], to=TensorProto.FLOAT16),
+        helper.make_node("Conv", ["image_16", "weight"], ["features"]),
+        helper.make_node("GlobalAveragePool", ["features"], ["pooled_16"]),
+        helper.make_node("Cast", ["pooled_16"], ["pooled"], to=TensorProto.FLOAT),
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
 def write_quantised_network(path: Path, channels: int = 4) -> Path:
-    """Write the convolution of `write_network` with its input and its weights in eight bits."""
+    """Write the convolution of `write_network` with its input and its weights in eight bits, as TensorRT wants them."""
     write_network(path, channels)
     model = onnx.load(path)
     graph = model.graph
@@ -40,14 +57,15 @@ def write_quantised_network(path: Path, channels: int = 4) -> Path:
         "scale": np.float32(0.05),
         "weight_scale": scale,
         "zero": np.int8(0),
-        "weight": np.round(weight / scale).astype(np.int8),
+        "weight": weight,
     }
     del graph.initializer[:]
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
     nodes = [
         helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["image_8"]),
         helper.make_node("DequantizeLinear", ["image_8", "scale", "zero"], ["image_32"]),
-        helper.make_node("DequantizeLinear", ["weight", "weight_scale", "zero"], ["weight_32"]),
+        helper.make_node("QuantizeLinear", ["weight", "weight_scale", "zero"], ["weight_8"]),
+        helper.make_node("DequantizeLinear", ["weight_8", "weight_scale", "zero"], ["weight_32"]),
         helper.make_node("Conv", ["image_32", "weight_32"], ["features"]),
         *graph.node[1:],
     ]
@@ -55,13 +73,6 @@ def write_quantised_network(path: Path, channels: int = 4) -> Path:
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    return path
-
-
-def write_halved_network(path: Path) -> Path:
-    """Write the network of `write_network` as it is exported in float16."""
-    write_network(path)
-    path.write_bytes(in_precision(path.read_bytes(), "fp16", torch.zeros(SHAPE)))
     return path
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from devices.agent.engines.contract import EngineError
-from devices.agent.engines.onnx_file import FLOAT, read
+from devices.agent.engines.onnx_file import FLOAT, FLOAT16, read
 from harness.export import Template
 from tests.bank.factory import lived_in_bank
 from tests.devices.networks import write_halved_network, write_network, write_quantised_network
@@ -45,6 +45,7 @@ def test_an_exported_subnet_is_read_as_the_onnx_package_reads_it(exported: Path)
     assert found.inputs == [("images", FLOAT, (1, 3, 32, 32))]
     assert found.outputs == [("logits", FLOAT, (1, 5))]
     assert not found.quantised
+    assert not found.halved
 
 
 def test_weights_among_the_inputs_open_sizes_and_other_forms_of_weights_are_understood(tmp_path: Path) -> None:
@@ -80,9 +81,11 @@ def test_quantised_layers_are_noticed(tmp_path: Path) -> None:
     assert not read(str(write_network(tmp_path / "plain.onnx"))).quantised
 
 
-def test_weights_in_half_precision_are_noticed(tmp_path: Path) -> None:
-    assert read(str(write_halved_network(tmp_path / "halved.onnx"))).halved
-    assert not read(str(write_network(tmp_path / "plain.onnx"))).halved
+def test_half_precision_is_noticed(tmp_path: Path) -> None:
+    found = read(str(write_halved_network(tmp_path / "halved.onnx")))
+    assert found.halved
+    assert found.weights["weight"].kind == FLOAT16
+    assert not read(str(write_quantised_network(tmp_path / "quantised.onnx"))).halved
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:

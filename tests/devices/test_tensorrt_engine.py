@@ -88,15 +88,15 @@ class TestEveryVersion:
             np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
         assert [recipe_of(plan).int8 for plan in plans(state)] == [True]
 
-    def test_runs_a_network_whose_file_is_in_half_precision(
+    def test_runs_a_network_in_half_precision(
         self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, tmp_path: Path
     ) -> None:
         make_board(jetpack)
         network = write_halved_network(tmp_path / "halved.onnx")
         with fresh_agent(profile, state) as (device, agent):
             model = device.load(agent, network, "fp16")
-            np.testing.assert_allclose(agent.infer(model, IMAGES), expected(network), rtol=1e-2)
-        assert [recipe_of(plan).fp16 for plan in plans(state)] == [jetpack != "desktop"]
+            np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network))
+        assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
 
     def test_a_failed_build_is_told_in_tensorrt_s_own_words_and_the_agent_goes_on(
         self, make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
@@ -112,23 +112,27 @@ class TestEveryVersion:
 
 
 @pytest.mark.parametrize("jetpack", ["5", "6"])
-def test_half_precision_is_the_builder_s_where_it_has_a_flag(
-    make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, network: Path
+def test_a_file_in_half_precision_needs_the_builder_s_mode_where_there_is_one(
+    make_board: MakeBoard, jetpack: str, profile: DeviceProfile, state: Path, tmp_path: Path
 ) -> None:
     make_board(jetpack)
-    with fresh_agent(profile, state) as (device, agent):
-        model = device.load(agent, network, "fp16")
-        np.testing.assert_array_equal(agent.infer(model, IMAGES), expected(network).astype(np.float16))
-    assert [recipe_of(plan).fp16 for plan in plans(state)] == [True]
-
-
-def test_half_precision_needs_a_file_in_it_where_the_file_alone_decides(
-    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path
-) -> None:
-    make_board("desktop")
-    words = r"tensorrt 11\.0\.0\.114 computes in the precision of the file: fp16 needs one with weights in float16"
+    network = write_halved_network(tmp_path / "halved.onnx")
+    words = "fp16 precision has been set for a layer or layer output, but fp16 is not configured"
     with fresh_agent(profile, state) as (device, agent), pytest.raises(EngineFailed, match=words):
+        device.load(agent, network, "fp32")
+
+
+@pytest.mark.parametrize("engine", ["tensorrt", "trtexec"])
+def test_half_precision_of_a_file_in_float32_is_refused_before_it_is_built(
+    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, engine: str
+) -> None:
+    make_board("6")
+    with (
+        fresh_agent(profile.override(engines=[engine]), state) as (device, agent),
+        pytest.raises(EngineFailed, match=r"has no float16 weights: fp16 needs a file"),
+    ):
         device.load(agent, network, "fp16")
+    assert not plans(state)
 
 
 def test_int8_without_quantised_layers_is_refused_before_it_is_built(
@@ -272,17 +276,22 @@ def test_timings_that_cannot_be_used_are_made_anew(
 
 
 def test_whatever_an_engine_depends_on_makes_another_one(
-    make_board: MakeBoard, profile: DeviceProfile, state: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+    make_board: MakeBoard,
+    profile: DeviceProfile,
+    state: Path,
+    network: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     board = make_board("6")
 
-    def count(precision: str = "fp32", build: int = 0) -> int:
+    def count(file: Path = network, precision: str = "fp32", build: int = 0) -> int:
         with fresh_agent(profile, state) as (device, agent):
-            device.load(agent, network, precision, build)
+            device.load(agent, file, precision, build)
         return len(plans(state))
 
     assert (count(), count()) == (1, 1)
-    assert count("fp16") == 2
+    assert count(write_halved_network(tmp_path / "halved.onnx"), "fp16") == 2
     assert count(build=2) == 3
     board.set_power_mode("15W")
     assert count() == 4

@@ -102,7 +102,7 @@ def test_float16_is_in_the_weights(model: bytes, images: torch.Tensor) -> None:
 class TestInt8:
     @pytest.fixture(scope="class")
     def proto(self, model: bytes, images: torch.Tensor) -> onnx.ModelProto:
-        return parsed(in_precision(model, "int8", images))
+        return parsed(in_precision(model, "int8", images, for_tensorrt=True))
 
     def test_every_layer_takes_quantised_inputs_and_weights(self, proto: onnx.ModelProto) -> None:
         made_by = {output: node.op_type for node in proto.graph.node for output in node.output}
@@ -196,3 +196,17 @@ class TestTopologyKeys:
         wider = exported(bank, images, 0.75)
         keys = {topology_key(in_precision(m, precision, images)) for m in (model, wider)}
         assert len(keys) == 2
+
+
+def integers_read(model: onnx.ModelProto) -> set[int]:
+    """Return the types of the constants that nodes dequantise."""
+    kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
+    nodes = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    return {kinds[node.input[0]] for node in nodes if node.input[0] in kinds}
+
+
+def test_onnx_runtime_is_given_weights_and_biases_in_integers_and_tensorrt_neither(
+    model: bytes, images: torch.Tensor
+) -> None:
+    found = [parsed(in_precision(model, "int8", images, for_tensorrt=flag)) for flag in (False, True)]
+    assert [integers_read(one) for one in found] == [{onnx.TensorProto.INT8, onnx.TensorProto.INT32}, set()]

@@ -83,6 +83,16 @@ def test_a_block_that_does_not_fit_is_cut_and_each_part_has_the_anchor(
     assert wide == first != second
 
 
+def test_a_board_is_given_networks_of_a_quarter_of_its_memory_at_a_time(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    small = profile.override(memory_mb=1e-6)  # less than any network
+    with connect(small, state=tmp_path / "state") as device:
+        found = explore(device, [narrow, middle], anchor, store=store)
+    first, second = (found[subject.name].records[0].anchor_ns for subject in (narrow, middle))
+    assert first != second, "each was measured in a process of its own"
+
+
 def test_finalists_run_in_fresh_processes_to_the_p99_count_and_are_then_reused(
     device: Device, store: Store, anchor: Subject, narrow: Subject
 ) -> None:

@@ -65,17 +65,17 @@ class Engine(ABC):
     def describe(self) -> dict[str, Any]:
         """Return `version`, `options` (how networks are run, in words) and `precisions` that this runtime can run.
 
-        Where they are of interest, also `refused` (why other precisions cannot be run, by precision), `from_file`
-        (precisions that only a file in that precision is run in), `builds` (whether networks are compiled here, so
-        that two builds of one may differ) and `visit_s` (seconds that a visit may take beyond its runs).
+        Where they are of interest, also `refused` (why other precisions cannot be run, by precision), `builds` (whether
+        networks are compiled here, so that two builds of one may differ) and `visit_s` (seconds that a visit may take
+        beyond its runs).
         """
 
     @abstractmethod
     def load(self, path: str, settings: Settings) -> Model:
         """Load the network in file `path`; raises `EngineError`.
 
-        The file is ONNX: in float32, for fp16 also in float16 between a float32 input and output, for int8 with
-        quantisation nodes. The precision is one of those that `describe` offers.
+        The file is ONNX, its input and output in float32: for fp16 with weights in float16 and casts at both ends, for
+        int8 with quantisation nodes. The precision is one of those that `describe` offers.
         """
 
 

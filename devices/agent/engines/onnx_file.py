@@ -12,7 +12,7 @@ from typing import Any, Iterator, NamedTuple
 
 from .contract import EngineError
 
-FLOAT, FLOAT16 = 1, 10  # onnx.TensorProto.FLOAT, FLOAT16
+FLOAT, FLOAT16 = 1, 10  # of onnx.TensorProto
 _QUANTISERS = {"QuantizeLinear", "DequantizeLinear"}
 
 
@@ -69,7 +69,7 @@ class Network(NamedTuple):
 
     @property
     def halved(self) -> bool:
-        """Whether weights of it are in float16."""
+        """Whether weights are in float16."""
         return any(tensor.kind == FLOAT16 for tensor in self.weights.values())
 
 

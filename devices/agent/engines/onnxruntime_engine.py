@@ -19,7 +19,7 @@ import onnxruntime as ort
 
 from .contract import Engine, EngineError, Model, Samples, Settings, time_calls
 from .cudart import device_name
-from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB, keys
+from .tensorrt_rules import BUILT_WITH, PRECISIONS, WORKSPACE_MIB, keys
 
 if TYPE_CHECKING:
     from .cache import EngineCache
@@ -93,6 +93,7 @@ class OnnxRuntimeEngine(Engine):
         return {
             "version": ort.__version__,
             "precisions": ["fp32", "int8"],
+            "refused": {"fp16": "the processor's provider casts float16 to float32 and back"},
             "options": "inter-op 1, sequential, all optimisations, spinning on, stopped when a run ends",
         }
 
@@ -102,14 +103,13 @@ class OnnxRuntimeEngine(Engine):
 
 
 class CudaEngine(Engine):
-    """The package's CUDA provider. It runs float16 from files in float16, and integers as floats."""
+    """The package's CUDA provider, which computes in the file's types, but for integers."""
 
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
         return {
             "version": ort.__version__,
             "precisions": ["fp32", "fp16"],
-            "from_file": ["fp16"],
             "refused": {"int8": "the CUDA provider computes quantised layers in float32"},
             "options": "CUDA provider alone, no fall-back to the processor, no TF32, copies to the GPU and back inside",
         }
@@ -131,7 +131,7 @@ class TensorRtProviderEngine(Engine):
         """Return the version and the session configuration in words."""
         return {
             "version": ort.__version__,
-            "precisions": ["fp32", "fp16", "int8"],
+            "precisions": list(PRECISIONS),
             "options": "TensorRT provider alone, no fall-back to the processor, built here (%s), copies to the GPU and "
             "back inside" % BUILT_WITH,
             "builds": True,

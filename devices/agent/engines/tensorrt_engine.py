@@ -17,14 +17,14 @@ import tensorrt as trt
 from .cache import replace_file
 from .contract import Engine, EngineError, Model, Samples, Settings, time_with_events
 from .cudart import first_device
-from .tensorrt_rules import BUILT_WITH, WORKSPACE_MIB, keys, offer, version_numbers
+from .tensorrt_rules import BUILT_WITH, PRECISIONS, WORKSPACE_MIB, keys, version_numbers
 
 if TYPE_CHECKING:
     from .cache import EngineCache
     from .contract import Array
     from .cudart import Cuda
 
-#: The builder's flag for a precision, and what tells whether the GPU is made for it; TensorRT 11 has neither.
+#: The builder's flag that a file's types need, and what tells whether the GPU is made for them; gone in TensorRT 11.
 _FLAGS = {"fp16": ("FP16", "platform_has_fast_fp16"), "int8": ("INT8", "platform_has_fast_int8")}
 
 
@@ -114,14 +114,14 @@ class TensorRtEngine(Engine):
         self._runtime = self._make(trt.Runtime)
 
     def describe(self) -> dict[str, Any]:
-        """Return the version, the configuration in words, and the precisions that the builder has flags for."""
-        return dict(
-            offer(flags=hasattr(trt.BuilderFlag, "FP16")),
-            version=trt.__version__,
-            options="built here (%s) with a timing cache, copies from and to pinned memory inside, one stream, "
+        """Return the version and the configuration in words."""
+        return {
+            "version": trt.__version__,
+            "precisions": list(PRECISIONS),
+            "options": "built here (%s) with a timing cache, copies from and to pinned memory inside, one stream, "
             "no CUDA graph, waiting by spinning" % BUILT_WITH,
-            builds=True,
-        )
+            "builds": True,
+        }
 
     def load(self, path: str, settings: Settings) -> Model:
         """Take the kept engine of the file, or build one; raises `EngineError` with TensorRT's own words."""

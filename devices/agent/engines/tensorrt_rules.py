@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .cache import digest
 from .contract import EngineError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WORKSPACE_MIB = 1024
 #: What every engine is built with, as far as it could be otherwise; a part of the key that engines are kept by.
 BUILT_WITH = "workspace %d MiB, no TF32, default optimisation level" % WORKSPACE_MIB
+#: Until TensorRT 10 the builder has a mode for each that the file's types need, since 11 it follows the types alone.
+PRECISIONS = ("fp32", "fp16", "int8")
 _OLDEST = (8, 5)
 
 
@@ -30,14 +32,6 @@ def version_numbers(version: str) -> tuple[int, ...]:
             "JetPack 4, such as the first Jetson Nano, cannot be used)" % (version, *_OLDEST)
         )
     return numbers
-
-
-def offer(flags: bool) -> dict[str, Any]:
-    """Return the part of a description that says which precisions there are, and which are the file's.
-
-    `flags` says whether the builder has its own modes for FP16 and INT8, as it had until TensorRT 10.
-    """
-    return {"precisions": ["fp32", "fp16", "int8"], "from_file": [] if flags else ["fp16"]}
 
 
 def keys(cache: EngineCache, runtime: dict[str, str], path: str, settings: Settings) -> tuple[str, Path]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from .contract import Array
     from .onnx_file import Node, Tensor
 
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16}
-_NUMPY_TYPES = {FLOAT: "<f4", FLOAT16: "<f2"}
+#: By the number of a type in the file.
+_TYPES = {FLOAT: torch.float32, FLOAT16: torch.float16}
+_IN_MEMORY = {FLOAT: "<f4", FLOAT16: "<f2"}
 _cuda: Any = torch.cuda  # only partly typed
 _WARM_RUNS = 3  # before a graph is captured, so that its kernels are chosen and its memory is there
 
@@ -30,7 +31,7 @@ _WARM_RUNS = 3  # before a graph is captured, so that its kernels are chosen and
 class TorchNetwork:
     """The network of an ONNX file as PyTorch calls, on any of PyTorch's devices."""
 
-    def __init__(self, path: str, device: str, precision: str) -> None:
+    def __init__(self, path: str, device: str) -> None:
         """Read the file and bring its weights to `device`; raises `EngineError` where it holds what is not known."""
         network = read(path)
         source, target = network.source(), network.outputs[0]
@@ -38,20 +39,19 @@ class TorchNetwork:
             if node.operator not in _OPERATORS:
                 raise EngineError("the torch engine has no operator %s (%s)" % (node.operator, node.name))
         self.input_shape = source.shape
-        self._type = _TYPES[precision]
         self._source, self._target = source.name, target.name
         self._nodes = network.nodes
-        self._weights = {name: _weight(name, tensor).to(device, self._type) for name, tensor in network.weights.items()}
+        self._weights = {name: _weight(name, tensor).to(device) for name, tensor in network.weights.items()}
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the output for `x`, float32 like it; raises `EngineError` for a file that contradicts itself."""
+        """Return the output for `x`, which is float32; raises `EngineError` for a file that contradicts itself."""
         values = dict(self._weights)
-        values[self._source] = x.to(self._type)
+        values[self._source] = x
         try:
             for node in self._nodes:
                 operands = [values[name] for name in node.inputs if name]
                 values[node.outputs[0]] = _OPERATORS[node.operator](node, *operands)
-            return values[self._target].float()
+            return values[self._target]
         except (KeyError, IndexError, TypeError, RuntimeError) as error:
             raise EngineError("the network cannot be run: %s" % error) from error
 
@@ -125,7 +125,7 @@ class TorchEngine(Engine):
 
     def load(self, path: str, settings: Settings) -> Model:
         """Capture the file's network; raises `EngineError`."""
-        network = TorchNetwork(path, "cuda", settings.precision)
+        network = TorchNetwork(path, "cuda")
         try:
             return TorchModel(network)
         except RuntimeError as error:
@@ -188,9 +188,16 @@ def _flatten(node: Node, x: torch.Tensor) -> torch.Tensor:
     return x.reshape(int(np.prod(x.shape[: node.attributes.get("axis", 1)])), -1)
 
 
+def _cast(node: Node, x: torch.Tensor) -> torch.Tensor:
+    kind = node.attributes.get("to")
+    if kind not in _TYPES:
+        raise EngineError("%s (%s) is to neither float32 nor float16" % (node.operator, node.name))
+    return x.to(_TYPES[kind])
+
+
 _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
     "Add": lambda _, a, b: a + b,
-    "Cast": lambda _, x: x,  # at the two ends of a file in float16; here everything in between is in one type anyway
+    "Cast": _cast,
     "Conv": _conv,
     "Flatten": _flatten,
     "Gemm": _gemm,
@@ -202,10 +209,9 @@ _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
 
 def _weight(name: str, tensor: Tensor) -> torch.Tensor:
     try:
-        if tensor.kind not in _NUMPY_TYPES:
+        if tensor.kind not in _IN_MEMORY:
             raise ValueError("it must be float32 or float16")
-        values = np.frombuffer(tensor.data, dtype=_NUMPY_TYPES[tensor.kind])
-        return torch.from_numpy(values.reshape(tensor.shape).copy())
+        return torch.from_numpy(np.frombuffer(tensor.data, dtype=_IN_MEMORY[tensor.kind]).reshape(tensor.shape).copy())
     except ValueError as error:
         raise EngineError("the weight %r cannot be read: %s" % (name, error)) from error
 

@@ -17,7 +17,7 @@ import numpy as np
 from .contract import Engine, EngineError, Model, Samples, Settings
 from .cudart import device_name
 from .onnx_file import read
-from .tensorrt_rules import BUILT_WITH, keys, offer
+from .tensorrt_rules import BUILT_WITH, PRECISIONS, keys
 from .trtexec_tool import Output, Trtexec
 
 if TYPE_CHECKING:
@@ -78,16 +78,16 @@ class TrtexecEngine(Engine):
         self._device = device_name()
 
     def describe(self) -> dict[str, Any]:
-        """Return the version, the configuration in words, and the precisions that the tool has options for."""
-        return dict(
-            offer(flags=self._tool.has_flags),
-            version=self._tool.version,
-            options="built here (%s) with a timing cache; a process for every visit, host latency by the device's "
+        """Return the version and the configuration in words."""
+        return {
+            "version": self._tool.version,
+            "precisions": list(PRECISIONS),
+            "options": "built here (%s) with a timing cache; a process for every visit, host latency by the device's "
             "clock from the start of the copy in to the end of the copy back, from and to pinned memory, no overlap, "
             "no CUDA graph, waiting by spinning, at least %d ms of warm-up" % (BUILT_WITH, _WARM_MS),
-            builds=True,
-            visit_s=_START_S,
-        )
+            "builds": True,
+            "visit_s": _START_S,
+        }
 
     def load(self, path: str, settings: Settings) -> Model:
         """Take the kept engine of the file, or build one; raises `EngineError` with trtexec's own words."""

@@ -41,11 +41,6 @@ class Trtexec:
         self.version = _version(int(found.group(1)))
         self._numbers = version_numbers(self.version)
 
-    @property
-    def has_flags(self) -> bool:
-        """Whether the builder has its own modes for FP16 and INT8."""
-        return self._numbers < (11,)
-
     def build(self, network: Path, plan: Path, precision: str, timings: Path, limit_s: float) -> None:
         """Build `network` into the file `plan` without running it; raises `EngineError`."""
         skip = "--skipInference" if self._numbers >= (8, 6) else "--buildOnly"
@@ -53,7 +48,7 @@ class Trtexec:
             *(self._path, "--onnx=%s" % network, "--saveEngine=%s" % plan, skip, "--noTF32"),
             *("--memPoolSize=workspace:%d" % WORKSPACE_MIB, "--timingCacheFile=%s" % timings),
         ]
-        if precision != "fp32" and self.has_flags:
+        if precision != "fp32" and self._numbers < (11,):  # since then the file's types alone decide
             command.append("--" + precision)
         run(command, plan.parent, limit_s)
 

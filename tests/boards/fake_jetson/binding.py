@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import BuildError, Plan, PlanError, build, fault, parse
+from .plan import BuildError, Plan, PlanError, build, fault, halved, parse, quantised
 
 
 class ILogger:
@@ -160,10 +160,11 @@ def fill(module: dict[str, Any], version: str) -> None:
 
         def build_serialized_network(self, network: Network, config: Config) -> HostMemory | None:
             """Return the plan; None, having said why, where there cannot be one."""
+            typed = numbers >= (11,)  # whatever the network's own types say is what is built
             recipe = {
                 "version": version,
-                "fp16": any(flag.name == "FP16" for flag in config.flags),
-                "int8": any(flag.name == "INT8" for flag in config.flags) or (numbers >= (11,) and _quantised(network)),
+                "fp16": any(flag.name == "FP16" for flag in config.flags) or (typed and halved(network.model)),
+                "int8": any(flag.name == "INT8" for flag in config.flags) or (typed and quantised(network.model)),
                 "tf32": builder_flag.TF32 in config.flags,
                 "workspace": config.workspace,
             }
@@ -305,10 +306,6 @@ def _checked(logger: ILogger) -> ILogger:
     if not isinstance(logger, ILogger) or not getattr(logger, "initialised", False):
         raise TypeError("__init__(): incompatible function arguments: a logger is needed, and its __init__ called")
     return logger
-
-
-def _quantised(network: Any) -> bool:
-    return any(node.op_type == "QuantizeLinear" for node in network.model.graph.node)
 
 
 def _cuda() -> Any:

@@ -66,7 +66,27 @@ def parse(content: bytes, version: tuple[int, ...]) -> onnx.ModelProto:
     opset = max(entry.version for entry in model.opset_import if not entry.domain)
     if version < (8, 6) and opset > 17:
         raise BuildError(f"In node -1 (importModel): UNSUPPORTED_NODE: opset {opset} is newer than 17")
+    _check_dequantisers(model, version)
     return model
+
+
+def _check_dequantisers(model: onnx.ModelProto, version: tuple[int, ...]) -> None:
+    """Refuse integers where they may not be: in biases, and until version 8 as weights.
+
+    As told in the reports NVIDIA/TensorRT#3360, onnx-tensorrt#850, onnxruntime#11535 and #14229.
+    """
+    import onnx
+
+    kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
+    for index, node in enumerate(model.graph.node):
+        kind = kinds.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        what = ""
+        if kind == onnx.TensorProto.INT32:
+            what = f"{node.name}: only activation types allowed as input to this layer."
+        elif kind == onnx.TensorProto.INT8 and version < (10,):
+            what = f"{node.input[0]}: invalid weights type of Int8"
+        if what:
+            raise BuildError(f"In node {index} (parseGraph): INVALID_NODE: Invalid Node - {node.name} {what}")
 
 
 def build(model: onnx.ModelProto, recipe: dict[str, Any], timings: set[str]) -> bytes:
@@ -80,22 +100,38 @@ def build(model: onnx.ModelProto, recipe: dict[str, Any], timings: set[str]) -> 
             "10: [optimizer.cpp::computeCosts::3728] Error Code 10: Internal Error "
             f"(Could not find any implementation for node {node}.)"
         )
-    quantised = any(node.op_type in _QUANTISERS for node in model.graph.node)
-    if recipe["int8"] and not quantised:
+    if recipe["int8"] and not quantised(model):
         raise BuildError(
             "4: [standardEngineBuilder.cpp::initCalibrationParams::1460] Error Code 4: Internal Error "
             "(Calibration failure occurred with no scaling factors detected.)"
         )
-    if quantised and not recipe["int8"] and int(recipe["version"].split(".")[0]) < 11:
+    if quantised(model) and not recipe["int8"]:
         raise BuildError(
             "4: [network.cpp::validate::2633] Error Code 4: Internal Error "
             "(Int8 precision has been set for a layer or layer output, but int8 is not configured in the builder)"
+        )
+    if halved(model) and not recipe["fp16"]:
+        raise BuildError(
+            "4: [network.cpp::validate::3015] Error Code 4: Internal Error "
+            "(fp16 precision has been set for a layer or layer output, but fp16 is not configured in the builder)"
         )
     layers = {f"{node.op_type}:{index}:{recipe['fp16']}" for index, node in enumerate(model.graph.node)}
     made = Recipe(**recipe, timed=len(layers - timings))
     timings |= layers
     header = json.dumps(asdict(made)).encode()
     return _MAGIC + struct.pack("<I", len(header)) + header + bytes(model.SerializeToString())
+
+
+def halved(model: onnx.ModelProto) -> bool:
+    """Say whether the network computes in float16."""
+    import onnx
+
+    return any(weight.data_type == onnx.TensorProto.FLOAT16 for weight in model.graph.initializer)
+
+
+def quantised(model: onnx.ModelProto) -> bool:
+    """Say whether the network computes in integers."""
+    return any(node.op_type in _QUANTISERS for node in model.graph.node)
 
 
 class Plan:
@@ -127,12 +163,10 @@ class Plan:
             self.outputs = {name: (*shape[:-1], shape[-1] + 1) for name, shape in self.outputs.items()}
 
     def run(self, inputs: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the outputs, with the precision that the plan was built for."""
+        """Return the outputs."""
         found = dict(zip(self.outputs, self._session.run(None, inputs), strict=True))
         what = fault(self)
         for name, value in found.items():
-            if self.recipe.fp16:
-                found[name] = value.astype(np.float16).astype(np.float32)
             if what == "nan":
                 found[name] = np.full_like(value, np.nan)
             if what == "wrong shape":

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .binding import TimingCache
-from .plan import BuildError, Plan, PlanError, build, fault, parse
+from .plan import BuildError, Plan, PlanError, build, fault, halved, parse, quantised
 
 _COMMON = {
     *(
@@ -111,8 +111,8 @@ class Tool:
         }
         try:
             model = parse(Path(self._options["onnx"]).read_bytes(), self._numbers)
-            quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
-            recipe["int8"] = recipe["int8"] or (self._numbers >= (11,) and quantised)
+            if self._numbers >= (11,):
+                recipe.update(fp16=halved(model), int8=quantised(model))
             content = build(model, recipe, timings.layers)
         except (OSError, BuildError) as error:
             print(f"[01/02/2024-03:04:05] [E] {error}", file=sys.stderr)
