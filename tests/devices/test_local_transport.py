@@ -1,6 +1,7 @@
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -85,6 +86,20 @@ def test_a_second_run_waits_for_the_first_to_end(profile: DeviceProfile, tmp_pat
     with connect(profile, state=tmp_path, lock_wait_s=30) as device:
         assert run.wait(10) == 0
         assert device.describe().engine == "onnxruntime"
+
+
+def test_waiting_for_the_first_to_end_can_be_interrupted(profile: DeviceProfile, tmp_path: Path, network: Path) -> None:
+    run, _ = hold(tmp_path, network, 60)
+    try:
+        waiting = connect(profile, state=tmp_path, lock_wait_s=60)
+        threading.Timer(0.3, waiting.interrupt).start()
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match=f"^{profile.name} was interrupted$"):
+            waiting.__enter__()
+        assert time.monotonic() - start < 10
+    finally:
+        run.kill()
+        run.wait()
 
 
 def test_a_killed_run_leaves_no_lock_no_agent_and_no_file(

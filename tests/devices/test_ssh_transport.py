@@ -464,7 +464,7 @@ class TestInterruptedFromAnotherThread:
         assert time.monotonic() - start < 10
 
     def test_while_the_board_does_not_answer(self, board: Board) -> None:
-        board.write_config(more="ProxyCommand sleep 60\n")
+        board.write_config(more="ProxyCommand sh -c 'while read line; do :; done'\n")
         self.assert_prompt(connect(board.profile(connect_s=60)))
 
     def test_while_another_run_holds_the_board(self, board: Board) -> None:
