@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -134,10 +135,21 @@ def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architec
     with run.console.stage(f"memory, energy on {results.name}") as advance:
         for done, (arch, subject) in enumerate(chosen.items(), start=1):
             run.folder.keep_subnet(subject.file)
-            results.further[arch] = measure_further(device, subject, store=run.store)
+            with _heating_stage(run, results) as heating:
+                results.further[arch] = measure_further(device, subject, store=run.store, heating=heating)
             advance(done, len(chosen))
     for reason in _reasons(results):
         run.console.say(f"left open on {results.name}: {reason}")
+
+
+@contextmanager
+def _heating_stage(run: Run, results: DeviceResults) -> Iterator[Callable[[float, float], None]]:
+    """Show the minutes in which a subnet brings the device to its steady temperature, where that is asked for."""
+    if not results.profile.sustained:
+        yield lambda done_s, most_s: None
+        return
+    with run.console.stage(f"steady temperature of {results.name}") as advance:
+        yield lambda done_s, most_s: advance(int(done_s), int(most_s))
 
 
 def _reasons(results: DeviceResults) -> Iterable[str]:
