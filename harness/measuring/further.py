@@ -40,10 +40,9 @@ def measure_further(
 
     `heating` counts the seconds that the last one takes towards their limit.
     """
+    steady = device.profile.sustained
     return FurtherCosts(
         memory=measure_memory(device, subject, store=store),
         energy=measure_energy(device, subject, store=store),
-        sustained=measure_sustained(device, subject, store=store, progress=heating)
-        if device.profile.sustained
-        else None,
+        sustained=measure_sustained(device, subject, store=store, progress=heating) if steady else None,
     )
