@@ -147,13 +147,13 @@ def connect(
     needed and none is named.
     """
     if profile.is_local:
-        return Device(profile, LocalTransport(state, lock_wait_s), precision)
+        return Device(profile, LocalTransport(state, lock_wait_s, profile.python), precision)
     if profile.host is None:
         raise DeviceError(
             f"the device {profile.name} is reached over SSH and has no host: name one with --host USER@HOST, "
             'or in the profile as host = "USER@HOST"'
         )
-    transport = SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s)
+    transport = SshTransport(profile.host, profile.ssh_config, profile.timeouts, lock_wait_s, profile.python)
     return Device(profile, transport, precision)
 
 

@@ -18,6 +18,7 @@ else:
     import tomli as tomllib
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+_PYTHON = re.compile(r"/?[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+-]+)*")
 _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -128,6 +129,9 @@ class DeviceProfile(_Strict):
     """For ssh: `HOST` or `USER@HOST`, where HOST may be a name of the OpenSSH configuration."""
     ssh_config: Path | None = None
     """For ssh: a configuration file of OpenSSH to use in place of the user's own."""
+    python: str | None = None
+    """The Python on the device that runs the agent: a command, or the absolute path of one, as in a virtual
+    environment. By default python3 of the board's login shell, and on this machine the interpreter that runs this."""
     here_if: Path | None = None
     """A file that every such device has: where this machine has it and no host is named, this machine is the device."""
     engines: tuple[Engine, ...] = Field(min_length=1)
@@ -157,6 +161,13 @@ class DeviceProfile(_Strict):
         if host is not None and not _HOST.fullmatch(host):
             raise ValueError("must be HOST or USER@HOST, of letters, digits and ._-:% and without a dash in front")
         return host
+
+    @field_validator("python")
+    @classmethod
+    def _a_command(cls, python: str | None) -> str | None:
+        if python is not None and not (_PYTHON.fullmatch(python) and (python[0] == "/" or "/" not in python)):
+            raise ValueError("must be a command, or the absolute path of one, of letters, digits and ._+-")
+        return python
 
     @property
     def is_local(self) -> bool:

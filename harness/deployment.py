@@ -14,7 +14,7 @@ from harness.bank import Architecture, ModelBank
 from harness.console import Advance
 from harness.data import Domains
 from harness.export import Template, in_precision, topology_key, verify, write_subnet
-from harness.measuring import Subject, with_one_reconnection
+from harness.measuring import OWN_PROCESS, Subject, with_one_reconnection
 from harness.search import discrepancy
 from harness.space import arch_id
 
@@ -84,6 +84,8 @@ class Deployment:
         meanwhile is mended once; raises `DeviceError` where it stays broken.
         """
         affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
+        if device.engine in OWN_PROCESS:  # started for every batch, which takes a board seconds
+            affordable = LEAST_ANSWERS
         images = self.domains.calibration[: max(LEAST_ANSWERS, min(wanted, affordable))]
         anchored = self._logits(images, self.bank.space.full).softmax(dim=1)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
         check(run, device, deployment, results, subjects)
         results.add(measured(run, device, results, subjects, anchor))
+        tell_of_builds(run, results)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
@@ -111,15 +113,43 @@ def measured(
     return {arch: found[subject.name] for arch, subject in subjects.items()}
 
 
+def tell_of_builds(run: Run, results: DeviceResults) -> None:
+    """Keep how far several builds of a finalist lie apart; tell it where that is more than the interval explains.
+
+    More than its whole width: by noise alone, six processes of three builds lie that far apart once in fifty times.
+    """
+    summaries = {m.subject.name: m.summary for m in results.measured.values() if m.summary}
+    spreads = {name: s.build_spread for name, s in summaries.items() if s.build_spread is not None}
+    if spreads:
+        run.folder.record.builds[results.name] = {name: round(spread, 4) for name, spread in spreads.items()}
+    beyond = [spread for name, spread in spreads.items() if spread > (summaries[name].width or 0.0)]
+    if beyond:
+        run.console.warn(
+            f"builds of one network differ on {results.name} by up to {max(beyond):.0%} in latency, beyond the 95% "
+            f"interval of {len(beyond)} of {len(spreads)} finalists: an engine built anew may be as much off"
+        )
+
+
 def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architecture, Subject]) -> None:
     """Copy the chosen subnets into the run folder and measure what else they cost."""
     with run.console.stage(f"memory, energy on {results.name}") as advance:
         for done, (arch, subject) in enumerate(chosen.items(), start=1):
             run.folder.keep_subnet(subject.file)
-            results.further[arch] = measure_further(device, subject, store=run.store)
+            with _heating_stage(run, results) as heating:
+                results.further[arch] = measure_further(device, subject, store=run.store, heating=heating)
             advance(done, len(chosen))
     for reason in _reasons(results):
         run.console.say(f"left open on {results.name}: {reason}")
+
+
+@contextmanager
+def _heating_stage(run: Run, results: DeviceResults) -> Iterator[Callable[[float, float], None]]:
+    """Show the minutes in which a subnet brings the device to its steady temperature, where that is asked for."""
+    if not results.profile.sustained:
+        yield lambda done_s, most_s: None
+        return
+    with run.console.stage(f"steady temperature of {results.name}") as advance:
+        yield lambda done_s, most_s: advance(int(done_s), int(most_s))
 
 
 def _reasons(results: DeviceResults) -> Iterable[str]:

@@ -43,6 +43,8 @@ class Record(BaseModel):
     devices: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     cost_models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    builds: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     warnings: list[str] = Field(default_factory=list)
     errors: list[str] = Field(default_factory=list)
 

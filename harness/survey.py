@@ -17,7 +17,8 @@ from harness.side_by_side import Reached, side_by_side
 
 #: How to get what an engine needs, by its name.
 HOW_TO_GET = {
-    "onnxruntime": "python3 -m pip install onnxruntime, on the device",
+    "onnxruntime": "python3 -m pip install onnxruntime, on the device; where that is done in a virtual environment, "
+    'name its Python in a profile of your own: python = "/home/me/venv/bin/python"',
     "onnxruntime-cuda": "the onnxruntime-gpu package: NVIDIA's build for Jetson, or pip install onnxruntime-gpu",
     "onnxruntime-tensorrt": "the onnxruntime-gpu package, beside TensorRT",
     "tensorrt": "on a Jetson: sudo apt install python3-libnvinfer (a part of JetPack); elsewhere: pip install tensorrt",

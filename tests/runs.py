@@ -14,14 +14,15 @@ from typing import NamedTuple, Protocol
 
 from tests.sources import ROOT
 
-#: A device with the shortest measuring that the protocol allows.
+#: A device, and the shortest measuring that the protocol allows.
 PROFILE = """
 name = "{name}"
 {reached}
 engines = ["onnxruntime"]
 precisions = {precisions}
 threads = {threads}
-
+"""
+SHORT_PROTOCOL = """
 [protocol]
 warmup_seconds = 0.0
 rounds = 5
@@ -36,6 +37,8 @@ cool_down_s = 0.0
 energy_idle_s = 0.5
 energy_warmup_s = 0.0
 energy_steady_s = 0.5
+sustained_window_s = 0.2
+sustained_limit_s = 1.0
 """
 
 #: Seconds of adaptation, enough for subnets that tell some digits apart.
@@ -74,7 +77,17 @@ def write_profile(
     """Write a profile, by default for this machine, with more TOML `tables` at its end, and return its path."""
     path = folder / f"{name}.toml"
     settings = {"name": name, "threads": threads, "precisions": json.dumps(precisions), "reached": reached}
-    path.write_text(PROFILE.format(**settings) + tables)
+    path.write_text(PROFILE.format(**settings) + SHORT_PROTOCOL + tables)
+    return path
+
+
+def write_derived_profile(folder: Path, shipped: str, *, more: str = "", tables: str = "") -> Path:
+    """Write a shipped profile with `more` keys, measured briefly, and more TOML `tables`; return its path."""
+    text = (ROOT / "profiles" / f"{shipped}.toml").read_text()
+    keys, _, others = text.partition("\n[")
+    hardware = "".join(f"\n[{table}" for table in others.split("\n[") if table.startswith("hardware"))
+    path = folder / f"{shipped}.toml"
+    path.write_text(f"{keys}\n{more}\n{hardware}\n{SHORT_PROTOCOL}{tables}")
     return path
 
 

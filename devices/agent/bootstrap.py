@@ -15,7 +15,7 @@ from pathlib import Path
 
 digest, size = sys.argv[1], int(sys.argv[2])
 if sys.version_info < (3, 8):
-    found = "its python3 is %d.%d.%d" % sys.version_info[:3]
+    found = "%s is %s" % (sys.executable or "its python3", ".".join(map(str, sys.version_info[:3])))
     print(json.dumps({"ok": False, "kind": "python", "message": found}), flush=True)
     sys.exit()
 # The folder of the local transport, so that a run on the board itself and one from a desk share one lock.

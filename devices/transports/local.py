@@ -22,7 +22,9 @@ _AGENT = "agent.pyz"
 class LocalTransport:
     """This machine. One lock and one folder for it, whatever the profile is called: it is one and the same board."""
 
-    def __init__(self, state: Path | None = None, lock_wait_s: float = 30.0) -> None:
+    def __init__(self, state: Path | None = None, lock_wait_s: float = 30.0, python: str | None = None) -> None:
+        """Run agents under `python`, or under the interpreter that runs this."""
+        self._python = python or sys.executable
         self._state = (state or Path(platformdirs.user_cache_dir("slimda-edge"))) / "local"
         self._lock = DeviceLock(self._state / "lock")
         self._lock_wait_s = lock_wait_s
@@ -54,9 +56,9 @@ class LocalTransport:
         return name
 
     def start(self, silence_s: float, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-        """Start an agent under this interpreter; a session of its own keeps the terminal's Ctrl-C from it."""
+        """Start an agent; a session of its own keeps the terminal's Ctrl-C from it."""
         command = [
-            *(sys.executable, str(self._folder / _AGENT), "--work", str(self._folder)),
+            *(self._python, str(self._folder / _AGENT), "--work", str(self._folder)),
             *("--cache", str(self._state / "engines"), "--silence", str(silence_s)),
         ]
         try:
@@ -70,7 +72,7 @@ class LocalTransport:
                 start_new_session=True,
             )
         except OSError as error:
-            raise DeviceError(f"the agent cannot be started: {error.strerror}") from error
+            raise DeviceError(f"the agent cannot be started by {self._python}: {error.strerror}") from error
 
     def fault(self) -> str:
         """Return nothing: there is no line to lose."""

@@ -35,8 +35,12 @@ class RemoteAgent(subprocess.Popen[bytes]):
 class SshTransport:
     """A board that is reached over SSH; its lock, its files and its agents live as long as one connection."""
 
-    def __init__(self, host: str, config: Path | None, timeouts: TimeOuts, lock_wait_s: float) -> None:
+    def __init__(
+        self, host: str, config: Path | None, timeouts: TimeOuts, lock_wait_s: float, python: str | None = None
+    ) -> None:
+        """Reach `host`; `python` is the command there that runs agents (default: python3)."""
         self._host = host
+        self._python = python or "python3"
         self._timeouts = timeouts
         self._lock_wait_s = lock_wait_s
         self._command = SshCommand(host, config, timeouts)
@@ -51,7 +55,12 @@ class SshTransport:
         try:
             self._command.open()
             self._session = BoardSession(
-                self._host, self._command, self._timeouts, self._lock_wait_s, self._may_be_interrupted
+                self._host,
+                self._command,
+                self._timeouts,
+                self._lock_wait_s,
+                python=self._python,
+                begun=self._may_be_interrupted,
             )
         except OSError as error:
             raise DeviceError(f"the connection to {self._host} cannot be prepared here: {error.strerror}") from error
@@ -77,7 +86,7 @@ class SshTransport:
         session, mark = self._connected, secrets.token_hex(8)
         engines = str(PurePosixPath(session.work).parent / "engines")
         agent = [
-            *("python3", f"{session.work}/{AGENT}", "--work", session.work),
+            *(self._python, f"{session.work}/{AGENT}", "--work", session.work),
             *("--cache", engines, "--silence", str(silence_s)),
         ]
         process = RemoteAgent(

@@ -78,15 +78,15 @@ def connection_error(host: str, login: str, stderr: str, fallback: str) -> Devic
     return DeviceError(f"the connection to {host} {fallback}{said}; try by hand: {login}")
 
 
-def command_error(host: str, status: int | None, stderr: str) -> DeviceError:
-    """Return the error of a Python that could not be run on the board, from its shell's exit status and last words."""
+def command_error(host: str, python: str, status: int | None, stderr: str) -> DeviceError:
+    """Return the error of a `python` that could not be run on the board, from its shell's status and last words."""
     said = " | ".join(stderr.strip().splitlines()[-3:])[:_LAST_WORDS]
     if status in _NOT_FOUND:
         return DeviceError(
-            f"{host} has no python3 that its login shell finds: install Python 3.8 or newer there"
-            + (f" ({said})" if said else "")
+            f"{host} has no {python} that its login shell finds: install Python 3.8 or newer there, or name the one "
+            "that there is in the profile (python)" + (f" ({said})" if said else "")
         )
-    return DeviceError(f"python3 on {host} ended with status {status}" + (f": {said}" if said else ""))
+    return DeviceError(f"{python} on {host} ended with status {status}" + (f": {said}" if said else ""))
 
 
 def board_error(host: str, answer: dict[str, Any]) -> DeviceError:

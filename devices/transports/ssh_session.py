@@ -34,13 +34,17 @@ class BoardSession:
         command: SshCommand,
         timeouts: TimeOuts,
         lock_wait_s: float,
+        *,
+        python: str,
         begun: Callable[["subprocess.Popen[bytes]"], None],
     ) -> None:
         """Connect, bring the agent, and wait for the board's lock; raises `DeviceError`.
 
-        `begun` is given the client that connects, whose end is the end of all that.
+        `python` is the command there that runs it all. `begun` is given the client that connects, whose end is the end
+        of all that.
         """
         self._host = host
+        self._python = python
         self._command = command
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._turn = threading.Lock()
@@ -110,7 +114,7 @@ class BoardSession:
         """Start the master connection with the board's session in it."""
         mark = secrets.token_hex(8)
         session = ("--holder", user_at_machine(), "--pid", os.getpid(), "--wait", lock_wait_s)
-        python = ("python3", "-I", "-c", _BOOTSTRAP.read_text(), hashlib.sha256(zipapp).hexdigest(), len(zipapp))
+        python = (self._python, "-I", "-c", _BOOTSTRAP.read_text(), hashlib.sha256(zipapp).hexdigest(), len(zipapp))
         arguments = [str(word) for word in (*python, *session, "--silence", timeouts.line_s)]
         try:
             process = subprocess.Popen(
@@ -150,7 +154,7 @@ class BoardSession:
             if status == ssh_command.BROKEN:
                 login = self._command.by_hand()
                 raise ssh_errors.connection_error(self._host, login, self._stderr(), "broke off") from None
-            raise ssh_errors.command_error(self._host, status, self._stderr()) from None
+            raise ssh_errors.command_error(self._host, self._python, status, self._stderr()) from None
         except wire.WireError as error:
             raise DeviceError(f"the session on {self._host} cannot be understood: {error}") from None
         if not isinstance(work, str) or not work.startswith("/"):

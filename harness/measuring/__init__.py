@@ -6,6 +6,7 @@ from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
+from harness.measuring.passes import OWN_PROCESS
 from harness.measuring.protocol import explore, finalists
 from harness.measuring.results import (
     LatencySummary,
@@ -19,6 +20,7 @@ from harness.measuring.store import Store, save_measurements
 from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
+    "OWN_PROCESS",
     "EnergyRecord",
     "FurtherCosts",
     "LatencySummary",

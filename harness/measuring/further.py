@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from devices import Device
@@ -28,10 +29,20 @@ class FurtherCosts:
         return [self.memory, self.energy, *([self.sustained] if self.sustained else [])]
 
 
-def measure_further(device: Device, subject: Subject, *, store: Store) -> FurtherCosts:
-    """Measure memory, energy and, where the profile asks for it, sustained latency; reused where the store has them."""
+def measure_further(
+    device: Device,
+    subject: Subject,
+    *,
+    store: Store,
+    heating: Callable[[float, float], None] = lambda done_s, most_s: None,
+) -> FurtherCosts:
+    """Measure memory, energy and, where the profile asks for it, sustained latency; reused where the store has them.
+
+    `heating` counts the seconds that the last one takes towards their limit.
+    """
+    steady = device.profile.sustained
     return FurtherCosts(
         memory=measure_memory(device, subject, store=store),
         energy=measure_energy(device, subject, store=store),
-        sustained=measure_sustained(device, subject, store=store) if device.profile.sustained else None,
+        sustained=measure_sustained(device, subject, store=store, progress=heating) if steady else None,
     )

@@ -129,6 +129,11 @@ class LatencySummary:
     """How much slower the slowest of several builds is than the fastest, as a share; None where there is one only."""
 
     @property
+    def width(self) -> float | None:
+        """The whole width of the 95% interval, as a share of its lower bound."""
+        return self.ci_high_ms / self.ci_low_ms - 1 if self.ci_low_ms and self.ci_high_ms else None
+
+    @property
     def exploring(self) -> bool:
         """Whether this is one process's view: one sample of the machine, whatever the number of runs."""
         return self.processes < 2

@@ -82,16 +82,34 @@ class FakeJetson:
         """Change what nvpmodel tells."""
         (self.root / "answers" / "nvpmodel").write_text(f"NV Power Mode: {name}\n0\n")
 
-    def set_fault(self, what: str = "", *, later: bool = False, channels: int | None = None) -> None:
+    def set_fault(
+        self,
+        what: str = "",
+        *,
+        later: bool = False,
+        channels: int | None = None,
+        sizes: tuple[int, int] | None = None,
+        beside: bool = False,
+    ) -> None:
         """From now on one thing goes wrong; nothing, where none is named.
 
-        `later`: not at the first inference of a network. `channels`: only with networks of so many outputs.
+        `later`: not at the first inference of a network. `channels`: only with networks of so many outputs. `sizes`:
+        only with networks of so many bytes, from and to. `beside`: what was set before goes wrong, too.
 
         It is one of `build fails`, `build hangs`, `run fails`, `nan`, `wrong shape`, and of trtexec alone `no times`,
         `empty times`, `zero times`, `negative times`, `few times`, `missing keys`.
         """
-        fault = {"what": what, "later": later, "channels": channels}
-        (self.folder / "python" / "fault").write_text(json.dumps(fault))
+        file = self.folder / "python" / "fault"
+        before = json.loads(file.read_text()) if beside else []
+        fault = {"what": what, "later": later, "channels": channels, "sizes": sizes}
+        file.write_text(json.dumps([*before, fault]))
+
+    def connect_meters(self, current: Path, memory: Path, memory_kb: int) -> None:
+        """Let a rail's current and the memory in use show what the GPU does."""
+        idle_ma = int(current.read_text())
+        meters = {"current": str(current), "idle_ma": idle_ma, "busy_ma": 3 * idle_ma}
+        meters |= {"memory": str(memory), "total_kb": memory_kb, "free_kb": memory_kb // 2}
+        (self.folder / "python" / "meters").write_text(json.dumps(meters))
 
     def remove_binding(self) -> None:
         """Leave a board with trtexec alone."""

@@ -54,6 +54,17 @@ class Board:
 
 
 BOARDS: dict[str, Board] = {
+    "jetson-nano": Board(
+        model="NVIDIA Jetson Nano Developer Kit",
+        cores=4,
+        cpu_mhz=(102, 1479),
+        governor="schedutil",
+        zones_c={"AO-therm": 40.5, "CPU-therm": 31.0, "GPU-therm": 30.5, "PLL-therm": 29.0, "PMIC-Die": 100.0},
+        release="# R32 (release), REVISION: 7.4, GCID: 33514132, BOARD: t210ref, EABI: aarch64, DATE: Fri Jun  9 2023",
+        power_mode="NV Power Mode: MAXN\n0",
+        gpu=Gpu("57000000.gpu", 76, 921),
+        memory_kb=4_000_000,
+    ),
     "jetson-orin-nano": Board(
         model="NVIDIA Jetson Orin Nano Engineering Reference Developer Kit",
         cores=6,

@@ -1,6 +1,7 @@
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def hold(state: Path, network: Path, seconds: float) -> tuple["subprocess.Popen[
 
 def work_folders(state: Path) -> list[Path]:
     return list((state / "local").glob("work-*"))
+
+
+def test_the_agent_runs_under_the_python_that_the_profile_names(profile: DeviceProfile, tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.symlink_to(sys.executable)
+    with connect(profile.override(python=str(other)), state=tmp_path, lock_wait_s=0) as device, device.agent() as agent:
+        assert psutil.Process(agent.pid).cmdline()[0] == str(other)
+    absent = profile.override(python="/nowhere/python")
+    with (
+        connect(absent, state=tmp_path, lock_wait_s=0) as device,
+        pytest.raises(DeviceError, match="cannot be started by /nowhere/python: No such file"),
+    ):
+        device.describe()
 
 
 def test_a_file_is_kept_once_under_the_hash_of_its_content(device: Device, network: Path, tmp_path: Path) -> None:
@@ -72,6 +86,20 @@ def test_a_second_run_waits_for_the_first_to_end(profile: DeviceProfile, tmp_pat
     with connect(profile, state=tmp_path, lock_wait_s=30) as device:
         assert run.wait(10) == 0
         assert device.describe().engine == "onnxruntime"
+
+
+def test_waiting_for_the_first_to_end_can_be_interrupted(profile: DeviceProfile, tmp_path: Path, network: Path) -> None:
+    run, _ = hold(tmp_path, network, 60)
+    try:
+        waiting = connect(profile, state=tmp_path, lock_wait_s=60)
+        threading.Timer(0.3, waiting.interrupt).start()
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match=f"^{profile.name} was interrupted$"):
+            waiting.__enter__()
+        assert time.monotonic() - start < 10
+    finally:
+        run.kill()
+        run.wait()
 
 
 def test_a_killed_run_leaves_no_lock_no_agent_and_no_file(

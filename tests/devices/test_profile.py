@@ -35,6 +35,10 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
         (VALID + "[timeouts]\nload_s = inf\n", ["mine.toml", "timeouts.load_s"]),
         (VALID.replace("onnxruntime", "tvm"), ["mine.toml", "engines.0", "'onnxruntime'", "found 'tvm'"]),
         (VALID.replace('name = "mine"\n', ""), ["mine.toml", "'name' is missing"]),
+        (VALID + 'python = "python3; reboot"\n', ["mine.toml", "python", "must be a command, or the absolute path"]),
+        (VALID + 'python = "venv/bin/python"\n', ["mine.toml", "python", "found 'venv/bin/python'"]),
+        (VALID + 'python = "-c"\n', ["mine.toml", "python", "found '-c'"]),
+        (VALID + 'python = "~/venv/bin/python"\n', ["mine.toml", "python", "must be a command"]),
         (VALID.replace('"mine"', '"../mine"'), ["mine.toml", "name"]),
         ("name = ", ["mine.toml", "not valid TOML"]),
     ],
@@ -46,6 +50,11 @@ def test_an_impossible_profile_is_refused_naming_file_key_and_what_is_allowed(
         load_profile(write(tmp_path, text))
     assert all(word in str(error.value) for word in words), str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("python", ["python3.11", "/usr/bin/python3", "/home/me/.venv-3.11/bin/python"])
+def test_the_python_of_a_device_is_a_command_or_an_absolute_path(tmp_path: Path, python: str) -> None:
+    assert load_profile(write(tmp_path, VALID + f'python = "{python}"\n')).python == python
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

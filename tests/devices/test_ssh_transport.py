@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -90,6 +91,26 @@ class TestAgent:
         board.restart()
         with connect(board.profile()) as device, pytest.raises(DeviceError, match="onnxruntime cannot be imported"):
             device.describe()
+
+    def test_runs_under_the_python_that_the_profile_names(self, board: Board, network: Path, tmp_path: Path) -> None:
+        """As with a virtual environment that the login shell knows nothing of."""
+        places = {name: tmp_path / name for name in ("login/python3", "venv-3.11/bin/python")}
+        for path, script in zip(places.values(), ("exit 1", f'exec {sys.executable} "$@"'), strict=True):
+            path.parent.mkdir(parents=True)
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+        login, venv = places.values()
+        board.environment["PATH"] = os.pathsep.join([str(login.parent), os.defpath])
+        board.restart()
+        with pytest.raises(DeviceError, match="python3 on board ended with status 1"), connect(board.profile()):
+            pass
+        with connect(board.profile().override(python=str(venv))) as device, device.agent() as agent:
+            assert device.load(agent, network).finite
+            assert device.describe().python == platform.python_version()
+        absent = board.profile().override(python="/nowhere/python")
+        with pytest.raises(DeviceError, match=r"board has no /nowhere/python .*or name the one"), connect(absent):
+            pass
+        wait_until(board.is_clean)
 
     def test_whose_file_is_gone_from_the_board_says_so(self, board: Board) -> None:
         with connect(board.profile()) as device:
@@ -443,7 +464,7 @@ class TestInterruptedFromAnotherThread:
         assert time.monotonic() - start < 10
 
     def test_while_the_board_does_not_answer(self, board: Board) -> None:
-        board.write_config(more="ProxyCommand sleep 60\n")
+        board.write_config(more="ProxyCommand sh -c 'while read line; do :; done'\n")
         self.assert_prompt(connect(board.profile(connect_s=60)))
 
     def test_while_another_run_holds_the_board(self, board: Board) -> None:

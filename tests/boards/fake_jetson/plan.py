@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .meters import METERS
+
 if TYPE_CHECKING:  # onnx and onnxruntime are slow to import, and not everything needs them
     import onnx
 
@@ -44,14 +46,27 @@ class Recipe:
     """Layers whose kernels had to be timed, because the timing cache did not know them."""
 
 
-def fault(plan: Plan | None = None, *, first: bool = False) -> str:
-    """Return what is to go wrong now: with this plan, at its first inference (after loading) or at a later one."""
-    wanted = json.loads(_FAULT.read_text()) if _FAULT.exists() else {"what": ""}
-    if plan is None:
-        return str(wanted["what"]) if not wanted.get("channels") else ""
-    (shape,) = plan.outputs.values()
-    others = wanted.get("channels") not in (None, shape[1])
-    return "" if others or (first and wanted.get("later")) else str(wanted["what"])
+def fault(plan: Plan | None = None, *, first: bool = False, size: int | None = None) -> str:
+    """Return what is to go wrong now: with this plan, at its first inference (after loading) or at a later one.
+
+    Before there is a plan, `size` is the network's, in bytes.
+    """
+    for wanted in json.loads(_FAULT.read_text()) if _FAULT.exists() else []:
+        here = _strikes(wanted, plan, size)
+        if here and not (plan is not None and first and wanted["later"]):
+            return str(wanted["what"])
+    return ""
+
+
+def _strikes(wanted: dict[str, Any], plan: Plan | None, size: int | None) -> bool:
+    """Say whether a fault is one of this network, of which there may be no plan yet."""
+    if plan is not None:
+        (shape,) = plan.outputs.values()
+        channels, size = shape[1], plan.size
+    else:
+        channels = None
+    least, most = wanted["sizes"] or (0, float("inf"))
+    return wanted["channels"] in (None, channels) and (wanted["sizes"] is None or least <= (size or 0) < most)
 
 
 def parse(content: bytes, version: tuple[int, ...]) -> onnx.ModelProto:
@@ -91,7 +106,7 @@ def _check_dequantisers(model: onnx.ModelProto, version: tuple[int, ...]) -> Non
 
 def build(model: onnx.ModelProto, recipe: dict[str, Any], timings: set[str]) -> bytes:
     """Return the plan of a network, timing the layers that `timings` lacks; raises `BuildError`."""
-    what = fault()
+    what = fault(size=model.ByteSize())
     if what == "build hangs":
         time.sleep(3600)
     if what == "build fails":
@@ -156,15 +171,22 @@ class Plan:
             )
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.size = len(content) - start - length
+        METERS.hold(self.size)
         self._session = ort.InferenceSession(content[start + length :], options, providers=["CPUExecutionProvider"])
         self.inputs: dict[str, tuple[int, ...]] = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
         self.outputs: dict[str, tuple[int, ...]] = {o.name: tuple(o.shape) for o in self._session.get_outputs()}
         if fault(self) == "wrong shape":
             self.outputs = {name: (*shape[:-1], shape[-1] + 1) for name, shape in self.outputs.items()}
 
+    def __del__(self) -> None:
+        """Give the memory back, where there was a plan at all."""
+        METERS.hold(-getattr(self, "size", 0))
+
     def run(self, inputs: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the outputs."""
         found = dict(zip(self.outputs, self._session.run(None, inputs), strict=True))
+        METERS.ran()
         what = fault(self)
         for name, value in found.items():
             if what == "nan":
