@@ -54,6 +54,9 @@ def execute_selfcheck(options: Mapping[str, Any]) -> int:
             checked.append(found)
             for line in lines(found):
                 console.say(line)
+            for fence in found.fences:
+                if not fence.within:
+                    console.warn(f"{found.device}: {fence.model} in {fence.precision} is far from what is published")
             for problem_found, advice in found.findings:
                 console.warn(f"{problem_found}. {advice}")
             if found.verdict:

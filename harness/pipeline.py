@@ -18,7 +18,7 @@ from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
-from harness.measuring import save_measurements
+from harness.measuring import guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
@@ -59,12 +59,23 @@ def rule_out_the_impossible(run: Run) -> None:
     def checked(configuration: Configuration, device: Device) -> None:
         name = configuration.name
         run.folder.record.devices[name] = device.describe().model_dump()
+        look_at(run, device)
         deployment = deployment_for(device, run, bank, configuration.precision)
         with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {name}") as advance:
             misses = rule_out(configuration.budgets, device, deployment, Path(scratch), run.store, advance)
         run.rule_out(configuration, misses)
 
     run.on_every_device("checks", checked)
+
+
+def look_at(run: Run, device: Device) -> None:
+    """Tell, once, what speaks against measuring on a device now, and keep it in run.json; nothing is set right."""
+    findings = run.folder.record.findings
+    if device.profile.name not in findings:
+        found = [f"{finding.problem}. {finding.advice}" for finding in guards.check(device)]
+        findings[device.profile.name] = found
+        for line in found:
+            run.console.say(f"{device.profile.name}: {line}")
 
 
 def new_bank(run: Run) -> ModelBank:

@@ -45,6 +45,8 @@ class Record(BaseModel):
     cost_models: dict[str, dict[str, Any]] = Field(default_factory=dict)
     builds: dict[str, dict[str, float]] = Field(default_factory=dict)
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
+    findings: dict[str, list[str]] = Field(default_factory=dict)
+    """What spoke against measuring on a device, by its name."""
     warnings: list[str] = Field(default_factory=list)
     errors: list[str] = Field(default_factory=list)
 

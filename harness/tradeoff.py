@@ -203,7 +203,7 @@ def _further(costs: FurtherCosts | None) -> dict[str, Any]:
     return {
         "peak_memory_mb": costs.memory.peak_mb,
         "energy_mj": costs.energy.energy_mj,
-        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained else None,
+        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained and costs.sustained.settled else None,
     }
 
 

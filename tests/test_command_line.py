@@ -116,6 +116,12 @@ class TestRunFolder:
         # So short a training leaves a bank that is noticed, without labels, to be a poor one.
         assert any("doubtful" in warning for warning in record["warnings"])
 
+    def test_what_speaks_against_measuring_is_looked_for_once_and_kept(self, quick_run: Path) -> None:
+        findings = json.loads((quick_run / "run.json").read_text())["findings"]
+        assert list(findings) == ["tiny"]
+        told = (quick_run.parent / "err.txt").read_text()
+        assert all(f"tiny: {line}" in told for line in findings["tiny"])
+
     def test_the_bank_says_what_it_is_of(self, quick_run: Path) -> None:
         description = json.loads((quick_run / "bank" / "bank.json").read_text())
         assert description["model"] == "resnet8"

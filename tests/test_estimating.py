@@ -29,20 +29,6 @@ from tests.sources import ROOT
 JETSON, PI = "jetson-orin-nano", "raspberrypi5"
 DATA = next((p / "shared/data/latency" for p in ROOT.parents if (p / "shared/data/latency").is_dir()), None)
 
-#: Only int8 is published of it, and networks are in fp32.
-INT8_ONLY = """
-name = "int8only"
-transport = "ssh"
-engines = ["tensorrt"]
-precisions = ["int8"]
-
-[hardware]
-bandwidth_gb_s = 10
-kernel_floor_us = 1
-source = "made up for a test"
-peak_gmacs = {int8 = 100}
-"""
-
 
 def no_device(profile: DeviceProfile) -> None:
     raise AssertionError(f"{profile.name} must not be connected")
@@ -150,7 +136,7 @@ class TestRunFolder:
         done = runner("search", "--run", copied, "--device", PI)
         assert done.code == 5
         assert done.sentence == "the outputs differ"
-        assert list((copied / "subnets").iterdir()) == []
+        assert list(copied.glob("subnets/*")) == []
 
 
 class TestTalking:
@@ -207,10 +193,9 @@ class TestRefusals:
         assert not (tmp_path / "new" / "bank").exists()
 
     def test_a_profile_without_a_peak_for_what_networks_are_in(self, runner: Runner, tmp_path: Path) -> None:
-        (tmp_path / "int8only.toml").write_text(INT8_ONLY)
-        done = runner("--run", tmp_path / "run", "--device", tmp_path / "int8only.toml", "--estimate")
+        done = runner("--run", tmp_path / "run", "--device", "raspberrypi4", "--estimate", "--precision", "int8")
         assert done.code == 2
-        assert done.sentence == "the profile of int8only has no hardware.peak_gmacs.fp32 to estimate from"
+        assert done.sentence == "the profile of raspberrypi4 has no hardware.peak_gmacs.int8 to estimate from"
 
     def test_budgets_that_nothing_can_meet_are_noticed_before_training(self, runner: Runner, tmp_path: Path) -> None:
         done = runner("--run", tmp_path / "run", "--device", JETSON, "--estimate", "--latency-ms", "0.01")
