@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from devices import Device, Precision
+from devices import Device, DeviceError, Precision
 from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
 from harness.deployment import Deployment
@@ -131,12 +131,20 @@ def tell_of_builds(run: Run, results: DeviceResults) -> None:
 
 
 def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architecture, Subject]) -> None:
-    """Copy the chosen subnets into the run folder and measure what else they cost."""
+    """Copy the chosen subnets into the run folder and measure what else they cost.
+
+    A device that is lost meanwhile costs only that: what was chosen stays chosen.
+    """
+    for subject in chosen.values():
+        run.folder.keep_subnet(subject.file)
     with run.console.stage(f"memory, energy on {results.name}") as advance:
         for done, (arch, subject) in enumerate(chosen.items(), start=1):
-            run.folder.keep_subnet(subject.file)
-            with _heating_stage(run, results) as heating:
-                results.further[arch] = measure_further(device, subject, store=run.store, heating=heating)
+            try:
+                with _heating_stage(run, results) as heating:
+                    results.further[arch] = measure_further(device, subject, store=run.store, heating=heating)
+            except DeviceError as problem:
+                run.note(problem)
+                break
             advance(done, len(chosen))
     for reason in _reasons(results):
         run.console.say(f"left open on {results.name}: {reason}")

@@ -24,7 +24,7 @@ import pytest
 import torch
 from PIL import Image
 
-from devices import connect
+from devices import DeviceError, connect
 from harness.bank import StandaloneBank, load_bank
 from harness.data import Preprocessing, load_digits
 from harness.export import subnet_filename
@@ -623,6 +623,21 @@ class TestOtherFailures:
             done = runner("--run", tmp_path / "run", "--store", store)
         assert done.code == 3
         assert "the device is busy" in done.sentence
+
+    def test_a_device_lost_after_the_finalists_costs_their_memory_and_energy_alone(
+        self, runner: Runner, copied: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def lost(*_: object, **__: object) -> None:
+            raise DeviceError("the board went up in smoke")
+
+        monkeypatch.setattr("harness.on_device.measure_further", lost)
+        done = runner("search", "--run", copied, "--store", store)
+        assert done.code == 3
+        assert "up in smoke" in done.err
+        chosen = selected(copied)
+        assert chosen
+        assert all(row.host_p50_ms is not None and row.peak_memory_mb is None for row in chosen)
+        assert len(list((copied / "subnets").glob("*.onnx"))) == len({row.arch_id for row in chosen})
 
     def test_an_internal_error_is_one_sentence_and_with_debug_a_traceback(
         self, runner: Runner, copied: Path, monkeypatch: pytest.MonkeyPatch
