@@ -11,6 +11,7 @@ from harness.console import Console
 from harness.data import Domains
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError, Store
+from harness.report import series_name
 from harness.run_folder import RunFolder
 from harness.search import Budget, InfeasibleBudget
 from harness.settings import RunSettings
@@ -35,7 +36,7 @@ class Configuration:
     @property
     def name(self) -> str:
         """What it is called at the terminal and in run.json."""
-        return self.profile.name if self.precision == "fp32" else f"{self.profile.name} {self.precision}"
+        return series_name(self.profile.name, self.precision)
 
 
 @dataclass

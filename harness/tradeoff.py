@@ -13,7 +13,7 @@ from harness.costs import ComplexityCounter, LatencyModel, Roofline
 from harness.deployment import Answers
 from harness.export import subnet_filename
 from harness.measuring import FurtherCosts, Measurement, within_budget
-from harness.report import Accuracy, Row
+from harness.report import Accuracy, Row, series_name
 from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
 from harness.space import arch_id, encode
 
@@ -51,7 +51,7 @@ class DeviceResults:
     @property
     def name(self) -> str:
         """What the device in this precision is called at the terminal."""
-        return self.profile.name if self.precision == "fp32" else f"{self.profile.name} {self.precision}"
+        return series_name(self.profile.name, self.precision)
 
     def doubt(self, arch: Architecture) -> str | None:
         """Say why the answers that the device gave for a subnet rule it out; None where they do not."""

@@ -4,7 +4,7 @@ from harness.report.accuracy import Accuracy, accuracy
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
-from harness.report.rows import Row, columns
+from harness.report.rows import Row, columns, series_name
 from harness.report.table import ReportError, read_csv, write_csv
 from harness.report.terminal import closing_tables
 
@@ -18,6 +18,7 @@ __all__ = [
     "draw_tradeoff",
     "mark_front",
     "read_csv",
+    "series_name",
     "write_csv",
     "write_page",
 ]

@@ -90,7 +90,7 @@ class Row:
     @property
     def series(self) -> str:
         """What the row is drawn with: one device in one precision."""
-        return self.device if self.precision == "fp32" else f"{self.device} {self.precision}"
+        return series_name(self.device, self.precision)
 
     @property
     def budgets(self) -> tuple[str, ...]:
@@ -142,6 +142,11 @@ class Row:
             if getattr(self, name) is not None and self.samples is not None and self.samples < floor:
                 raise ValueError(f"{name} needs at least {floor} samples, not {self.samples}")
         return self
+
+
+def series_name(device: str, precision: str) -> str:
+    """Return what a device in a precision is called: float32, the rule, goes without saying."""
+    return device if precision == "fp32" else f"{device} {precision}"
 
 
 def columns() -> tuple[str, ...]:
