@@ -53,10 +53,7 @@ def explore(
     found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
-    others = [subject for subject in missing if subject != anchor]
-    blocks = list(_blocks(others, session.protocol.block_subjects, session.block_mb))
-    if missing == [anchor]:
-        blocks = [missing]
+    blocks = session.blocks(missing) if missing else []
     failures: dict[str, str] = {}
     for index, block in enumerate(blocks):
         if session.remaining_s <= 0:
@@ -87,11 +84,11 @@ def finalists(
 ) -> dict[str, Measurement]:
     """Measure all subjects and the anchor over fresh processes in turn, by name.
 
-    Ends when every subject is known to the protocol's half-width, or its noise has reached a plateau, or the most
-    processes are reached, or time is up. Where the engine compiles networks, the processes take turns with `BUILDS`
-    builds of them. Processes found in the store count; a subject with enough of them is not measured again. `progress`
-    counts processes; `notice` is as for `explore`. Raises as `explore` does; every process measured is in the store
-    then.
+    Those that fit in memory together share a process; the anchor is in every one. Ends when every subject is known to
+    the protocol's half-width, or its noise has reached a plateau, or the most processes are reached, or time is up.
+    Where the engine compiles networks, the processes take turns with `BUILDS` builds of them. Processes found in the
+    store count; a subject with enough of them is not measured again. `progress` counts processes; `notice` is as for
+    `explore`. Raises as `explore` does; every process measured is in the store then.
     """
     protocol = protocol or device.profile.protocol
     least = processes or protocol.processes
@@ -110,11 +107,12 @@ def finalists(
             break
         before_s = session.remaining_s
         build = _rarest_build([record for subject in pending for record in found[subject.name]], builds)
-        result = session.measure(pending, _Turn(count, build), lambda: None)
-        failures.update(result.failures)
-        for name, record in result.records.items():
-            if name not in reused:
-                found[name].append(record)
+        for block in session.blocks(pending):
+            result = session.measure(block, _Turn(count, build), lambda: None)
+            failures.update(result.failures)
+            for name, record in result.records.items():
+                if name not in reused:
+                    found[name].append(record)
         longest_s = max(longest_s, before_s - session.remaining_s)
         count += 1
         if progress:
@@ -167,11 +165,12 @@ class _Session:
         self._retries = self.protocol.throttle_retries
         self._notice = notice
 
-    @property
-    def block_mb(self) -> float:
-        """Megabytes of network files that the device is given at a time."""
+    def blocks(self, subjects: Sequence[Subject]) -> list[list[Subject]]:
+        """Cut subjects into what the device holds at a time, beside the anchor; one block at least."""
         memory_mb = self._device.profile.memory_mb
-        return min(self.protocol.block_mb, memory_mb * BLOCK_SHARE if memory_mb else math.inf)
+        most_mb = min(self.protocol.block_mb, memory_mb * BLOCK_SHARE if memory_mb else math.inf)
+        others = [subject for subject in subjects if subject != self._anchor]
+        return list(_blocks(others, self.protocol.block_subjects, most_mb)) or [[]]
 
     @property
     def remaining_s(self) -> float:

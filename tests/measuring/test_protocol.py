@@ -92,8 +92,11 @@ def test_a_board_is_given_networks_of_a_quarter_of_its_memory_at_a_time(
     small = profile.override(memory_mb=1e-6)  # less than any network
     with connect(small, state=tmp_path / "state") as device:
         found = explore(device, [narrow, middle], anchor, store=store)
+        settled = finalists(device, [narrow, middle], anchor, store=store)
     first, second = (found[subject.name].records[0].anchor_ns for subject in (narrow, middle))
     assert first != second, "each was measured in a process of its own"
+    processes = {name: len(measurement.records) for name, measurement in settled.items()}
+    assert processes["wide"] == 2 * processes["narrow"] == 2 * processes["middle"]
 
 
 def test_finalists_run_in_fresh_processes_to_the_p99_count_and_are_then_reused(
