@@ -187,11 +187,13 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
 
 
 def _upem(results: DeviceResults, arch: Architecture) -> float | None:
-    """Return the UPEM of a subnet as it is deployed.
+    """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers.
 
-    It is the bank's in float32, where the device's answers are not in doubt; else that of those answers.
+    A subnet that is answered wrongly has none: it must not lie on the front, however fast it is.
     """
-    if results.precision == "fp32" and not results.doubt(arch):
+    if results.doubt(arch):
+        return None
+    if results.precision == "fp32":
         return results.upem.get(arch)
     answers = results.answers.get(arch)
     return answers.upem if answers else None
