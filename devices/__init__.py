@@ -13,8 +13,9 @@ from devices.errors import (
 )
 from devices.fingerprint import Fingerprint
 from devices.hardware import Hardware, Precision
-from devices.process import AgentProcess, LoadedModel, Visit
+from devices.process import AgentProcess, Visit
 from devices.profile import DeviceProfile, Protocol, known_profiles, load_profile
+from devices.replies import LoadedModel
 from devices.telemetry import Reading
 
 __all__ = [

@@ -8,8 +8,9 @@ from types import TracebackType
 from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
 from devices.fingerprint import CPU_ENGINES, Fingerprint
 from devices.hardware import Precision
-from devices.process import AgentProcess, Description, EngineDescription, HostDescription, Images, LoadedModel
+from devices.process import AgentProcess, Images
 from devices.profile import DeviceProfile
+from devices.replies import Description, EngineDescription, HostDescription, LoadedModel
 from devices.transports import Transport
 from devices.transports.local import LocalTransport
 from devices.transports.ssh import SshTransport

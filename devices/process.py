@@ -4,127 +4,20 @@ import math
 import subprocess
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import IO, Annotated, Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from devices.agent import wire
 from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
 from devices.profile import TimeOuts
-from devices.telemetry import EnergyReadings, MemoryReadings, Reading
+from devices.replies import Description, LoadedModel, Momentary, OutputShape, RoundSamples, parse
+from devices.telemetry import EnergyReadings, MemoryReadings
 
 Images = npt.NDArray[np.float32]
-Nanoseconds = Annotated[int, Field(ge=0, le=24 * 3600 * 10**9)]
-Shape = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
-_Reply = TypeVar("_Reply", bound=BaseModel)
 _LIMIT_SHARE = 0.9  # of a time-out that the agent may use up, so that it can still say what went wrong
 _LAST_WORDS = 2000  # bytes of the agent's standard error that an error message quotes
-
-
-class HostDescription(BaseModel):
-    """The machine; see `devices.agent.host.describe` and `devices.agent.telemetry`."""
-
-    model: str | None
-    cpu: str
-    machine: str
-    system: str
-    l4t: str | None
-    """The release of Jetson Linux."""
-    kernel: str
-    python: str
-    physical_cores: Annotated[int, Field(gt=0)] | None
-    logical_cores: Annotated[int, Field(gt=0)]
-    governor: str | None
-    boot_id: str | None
-    power_mode: str | None
-    gpu: str | None
-    gpu_driver: str | None
-    memory_total: int | None
-    """In bytes."""
-    temperatures_c: dict[str, float]
-    """By thermal zone, at the time of asking."""
-    cpu_limits_mhz: tuple[float, float] | None
-    """Between what the governor may choose."""
-    gpu_limits_mhz: tuple[float, float] | None
-    throttled_before: tuple[str, ...]
-    """Why the firmware has throttled since the machine was started."""
-    missing: dict[str, str]
-    """Why something is unknown, by what it is."""
-
-
-class EngineDescription(BaseModel):
-    """An engine on the machine; where it is `missing`, that says why."""
-
-    engine: str
-    missing: str | None
-    version: str = ""
-    options: str = ""
-    precisions: tuple[str, ...] = ()
-    refused: dict[str, str] = {}
-    """Why it does not run other precisions, by precision."""
-    builds: bool = False
-    """Whether it compiles networks on the device, so that two builds of one may differ."""
-
-
-class Description(BaseModel):
-    """What `describe` answers."""
-
-    host: HostDescription
-    engines: tuple[EngineDescription, ...]
-
-
-class LoadedModel(BaseModel):
-    """A network in the agent, after its first inference."""
-
-    handle: int
-    load_ns: Nanoseconds
-    first_ns: Nanoseconds
-    input_shape: Shape
-    output_shape: tuple[int, ...]
-    finite: bool
-    """Whether every output of the first inference was a finite number."""
-    visit_s: float = Field(default=0.0, ge=0, le=24 * 3600, allow_inf_nan=False)
-    """Seconds that a visit to it may take beyond its runs."""
-
-
-class State(BaseModel):
-    """Clocks that tell how busy the machine is; see `devices.agent.host.state`."""
-
-    wall_s: FiniteFloat
-    busy_s: FiniteFloat | None
-    own_s: FiniteFloat
-
-    def others_load(self, later: "State", cores: int) -> float | None:
-        """Return the share of all cores that other processes used until a later state; None where it is unknown."""
-        if self.busy_s is None or later.busy_s is None or later.wall_s <= self.wall_s:
-            return None
-        others = (later.busy_s - self.busy_s) - (later.own_s - self.own_s)
-        return max(0.0, others / (later.wall_s - self.wall_s) / cores)
-
-
-class Momentary(BaseModel):
-    """What `telemetry` answers."""
-
-    reading: Reading
-    state: State
-
-
-class RoundSamples(BaseModel):
-    """What a round brought: nanoseconds of every timed run of every visit, in the order of the visits."""
-
-    samples: tuple[tuple[Nanoseconds, ...], ...]
-    compute: tuple[tuple[Nanoseconds, ...], ...]
-    """The same runs by the device's own events; empty for networks whose engine has none."""
-    before: State
-    after: State
-    readings: tuple[Reading, ...]
-    """What the sensors said between visits; none where the last reading was not yet a period old."""
-
-
-class _Output(BaseModel):
-    shape: tuple[int, ...]
 
 
 class Visit(NamedTuple):
@@ -190,7 +83,7 @@ class AgentProcess:
 
     def describe(self, engines: Sequence[str]) -> Description:
         """Return what the machine is, and what each of `engines` is there."""
-        found = _parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
+        found = parse(Description, self._request("describe", self._timeouts.run_s, engines=list(engines))[0])
         if [engine.engine for engine in found.engines] != list(engines):
             raise DeviceError("the agent described other engines than it was asked about")
         return found
@@ -210,7 +103,7 @@ class AgentProcess:
             build=build,
             limit_s=_LIMIT_SHARE * self._timeouts.load_s,
         )
-        model = _parse(LoadedModel, reply)
+        model = parse(LoadedModel, reply)
         self._visit_s[model.handle] = model.visit_s
         return model
 
@@ -225,7 +118,7 @@ class AgentProcess:
         timeout_s = self._timeouts.run_s + 10 * expected_s
         timeout_s += sum(self._visit_s.get(visit.handle, 0.0) for visit in visits)
         reply, _ = self._request("round", timeout_s, visits=[list(visit) for visit in visits], reading=end_with_reading)
-        result = _parse(RoundSamples, reply)
+        result = parse(RoundSamples, reply)
         if [len(samples) for samples in result.samples] != [visit.timed for visit in visits]:
             raise DeviceError("the agent answered a round with the wrong number of samples")
         if len(result.compute) != len(visits) or any(
@@ -254,7 +147,7 @@ class AgentProcess:
 
     def read_telemetry(self) -> Momentary:
         """Return what the sensors say now."""
-        return _parse(Momentary, self._request("telemetry", self._timeouts.run_s)[0])
+        return parse(Momentary, self._request("telemetry", self._timeouts.run_s)[0])
 
     def measure_memory(
         self, file: str, *, blank: str, engine: str, threads: int, precision: str, runs: int
@@ -274,7 +167,7 @@ class AgentProcess:
             precision=precision,
             runs=runs,
         )
-        return _parse(MemoryReadings, reply)
+        return parse(MemoryReadings, reply)
 
     def measure_energy(self, model: LoadedModel, *, idle_s: float, warm_s: float, steady_s: float) -> EnergyReadings:
         """Return the power read while nothing runs for `idle_s`, and while the network runs for `steady_s`."""
@@ -287,7 +180,7 @@ class AgentProcess:
             warm_s=float(warm_s),
             steady_s=float(steady_s),
         )
-        return _parse(EnergyReadings, reply)
+        return parse(EnergyReadings, reply)
 
     def unload(self, model: LoadedModel) -> None:
         """Free the network."""
@@ -296,7 +189,7 @@ class AgentProcess:
     def _infer_batch(self, model: LoadedModel, batch: Images) -> Images:
         timeout_s = self._timeouts.run_s + model.visit_s
         reply, blob = self._request("infer", timeout_s, batch.tobytes(), handle=model.handle)
-        shape = _parse(_Output, reply).shape
+        shape = parse(OutputShape, reply).shape
         if len(blob) != 4 * math.prod(shape) or shape != model.output_shape:
             raise DeviceError(f"the network answered with shape {list(shape)}, not {list(model.output_shape)}")
         return np.frombuffer(blob, dtype="<f4").reshape(shape).astype(np.float32)
@@ -353,12 +246,3 @@ class AgentProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-
-
-def _parse(kind: type[_Reply], reply: dict[str, Any]) -> _Reply:
-    try:
-        return kind.model_validate(reply)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise DeviceError(f"the agent's answer makes no sense: {key}: {first['msg']}") from error

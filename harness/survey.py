@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from devices import Device, DeviceBusy, DeviceError, DeviceProfile, RuntimeMissing, connect
-from devices.process import EngineDescription
+from devices.replies import EngineDescription
 from devices.telemetry import hottest
 from harness.console import Console
 from harness.side_by_side import Reached, side_by_side

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from devices import Device
-from devices.process import HostDescription
+from devices.replies import HostDescription
 from devices.telemetry import Reading
 
 #: Share of the machine's cores that others may use.

@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from devices import AgentLost, AgentProcess, ConnectionLost, Device, EngineFailed, LoadedModel, Protocol, Reading, Visit
-from devices.process import RoundSamples
+from devices.replies import RoundSamples
 from harness.measuring.conditions import conditions_of
 from harness.measuring.results import Kind, ProcessRecord, Subject
 from harness.measuring.statistics import percentile

@@ -13,7 +13,8 @@ import onnxruntime as ort
 import pytest
 
 from devices import AgentProcess, Device, DeviceError, DeviceProfile, EngineFailed, Visit, connect
-from devices.process import EngineDescription, Images
+from devices.process import Images
+from devices.replies import EngineDescription
 from tests.boards.fake_jetson.plan import recipe_of
 from tests.devices.conftest import MakeBoard
 from tests.devices.networks import SHAPE, write_halved_network, write_network, write_quantised_network

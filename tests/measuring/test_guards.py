@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devices import Device, DeviceError, DeviceProfile, connect
-from devices.process import State
+from devices.replies import State
 from harness.measuring import guards
 from harness.measuring.guards import (
     ClocksNotLocked,

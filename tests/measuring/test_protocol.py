@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from devices import AgentLost, AgentProcess, Device, DeviceProfile, Visit, connect
-from devices.process import RoundSamples
+from devices.replies import RoundSamples
 from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, finalists
 from tests.devices.faults import faulty_device
 from tests.devices.networks import write_network
