@@ -102,8 +102,7 @@ def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, r
     """Find the subnet of least UPEM for every budget."""
     with run.console.stage(f"searching for {results.name}") as advance:
         candidates = find_candidates(bank, scorer, results, run.settings, advance)
-    results.upem = dict(scorer.scores)
-    results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
+    results.take_in(candidates, scorer.scores)
     costs: dict[Kind, Cost] = {COMPUTE: roofline.counter.compute_fraction, LATENCY: roofline.predict_ms}
     selections, misses = select(candidates, results.budgets, costs, runners_up=0)
     for miss in misses:

@@ -130,8 +130,7 @@ def search(run: Run) -> None:
         results = explored(run, configuration, device, bank)
         with run.workstation, run.console.stage(f"searching for {configuration.name}") as advance:
             candidates = find_candidates(bank, scorer, results, run.settings, advance)
-        results.upem = dict(scorer.scores)
-        results.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
+        results.take_in(candidates, scorer.scores)
         verify(run, device, bank, results, candidates)
         with run.workstation:
             found[configuration.name] = results

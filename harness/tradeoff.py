@@ -14,7 +14,7 @@ from harness.deployment import Answers
 from harness.export import subnet_filename
 from harness.measuring import FurtherCosts, Measurement, within_budget
 from harness.report import Accuracy, Row, series_name
-from harness.search import COMPUTE, LATENCY, Budget, ChosenBy
+from harness.search import COMPUTE, LATENCY, Budget, Candidate, ChosenBy
 from harness.space import arch_id, encode
 
 #: Least share of images with the bank's class for a subnet to be selected: float32 and float16 differ from the bank by
@@ -66,6 +66,11 @@ class DeviceResults:
             f"the engine on the device names another class than the bank for {1 - answers.agreement:.0%} of "
             f"{answers.images} images"
         )
+
+    def take_in(self, candidates: Sequence[Candidate], upem: Mapping[Architecture, float]) -> None:
+        """Take in what a search scored; an architecture that several strategies found is the first one's."""
+        self.upem = dict(upem)
+        self.found_by = {candidate.arch: candidate.chosen_by for candidate in reversed(candidates)}
 
     def add(self, found: Mapping[Architecture, Measurement]) -> None:
         """Take in measurements, which say more than earlier ones."""
