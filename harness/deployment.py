@@ -12,6 +12,7 @@ from torch import Tensor
 from devices import AgentLost, ConnectionLost, Device, EngineFailed, Precision
 from harness.bank import Architecture, ModelBank
 from harness.console import Advance
+from harness.costs import Form
 from harness.data import Domains
 from harness.export import Template, in_precision, topology_key, verify, write_subnet
 from harness.measuring import OWN_PROCESS, Subject, with_one_reconnection
@@ -56,9 +57,18 @@ class Deployment:
         self._for_tensorrt = for_tensorrt
         self._template = Template.create(bank, batch_size)
 
-    def shape(self, arch: Architecture, folder: Path) -> Subject:
-        """Write a subnet with neutral batch-norm statistics: enough for latency, which depends on shapes alone."""
-        model = self._template.subnet(self.bank, arch, self.bank.neutral_statistics(arch))
+    @property
+    def form(self) -> Form:
+        """What the exported numbers are like."""
+        return "int8 for TensorRT" if self.precision == "int8" and self._for_tensorrt else self.precision
+
+    def shape(self, arch: Architecture, folder: Path, provenance: Mapping[str, str] | None = None) -> Subject:
+        """Write a subnet with neutral batch-norm statistics: enough for its costs, which depend on shapes alone.
+
+        With the provenance of what is deployed its file is of the same size too.
+        """
+        statistics = self.bank.neutral_statistics(arch)
+        model = self._template.subnet(self.bank, arch, statistics, self._metadata(provenance or {}))
         few = self.domains.calibration[: self.batch_size]  # which scales are found makes no difference in time
         return self._write(model, few, arch, folder)
 
@@ -70,8 +80,7 @@ class Deployment:
         """
         bank, domains = self.bank.weights_of(arch), self.domains
         statistics = bank.reestimate(domains.calibration, arch)
-        metadata = {"preprocessing": domains.preprocessing.to_json(), "precision": self.precision, **provenance}
-        model = self._template.subnet(bank, arch, statistics, metadata)
+        model = self._template.subnet(bank, arch, statistics, self._metadata(provenance))
         verify(model, bank, arch, statistics, domains.target[:CHECK_IMAGES])
         return self._write(model, domains.calibration, arch, folder)
 
@@ -120,6 +129,9 @@ class Deployment:
         statistics = self.bank.reestimate(self.domains.calibration, arch)
         parts = torch.split(images, CHECK_IMAGES)
         return torch.cat([self.bank.logits(part, arch, statistics) for part in parts])
+
+    def _metadata(self, provenance: Mapping[str, str]) -> dict[str, str]:
+        return {"preprocessing": self.domains.preprocessing.to_json(), "precision": self.precision, **provenance}
 
     def _write(self, model: bytes, calibration: Tensor, arch: Architecture, folder: Path) -> Subject:
         model = in_precision(model, self.precision, calibration, for_tensorrt=self._for_tensorrt)

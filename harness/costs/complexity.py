@@ -55,6 +55,10 @@ class ComplexityCounter:
         """Return the number of folded weights and biases."""
         return int(self.layer_params(arch).sum())
 
+    def channels(self, arch: Architecture) -> int:
+        """Return the number of output channels of all layers: that of folded biases."""
+        return int(self._widths(arch)[1].sum())
+
     def compute_fraction(self, arch: Architecture) -> float:
         """Return the multiply-adds as a fraction of the full-width subnet's."""
         return self.macs(arch) / self._full_macs
