@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
+from devices.errors import AgentLost, ConnectionLost, DeviceError, DeviceUnreachable, RuntimeMissing
 from devices.fingerprint import CPU_ENGINES, Fingerprint
 from devices.hardware import Precision
 from devices.process import AgentProcess, Images
@@ -63,7 +63,12 @@ class Device:
         """Return what the device is and has (asked once); raises `DeviceError` where it is silent."""
         if self._description is None:
             with self.agent() as agent:
-                self._description = agent.describe(self.profile.engines)
+                try:
+                    self._description = agent.describe(self.profile.engines)
+                except ConnectionLost:
+                    raise
+                except AgentLost as error:  # by a runtime that cannot even be imported, or a Python that cannot run it
+                    raise DeviceError(f"{self.profile.name} cannot say what it is: {error}") from error
         return self._description
 
     def describe(self) -> Fingerprint:

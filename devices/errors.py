@@ -18,7 +18,7 @@ class DeviceBusy(DeviceError):
 
 
 class RuntimeMissing(DeviceError):
-    """The device has none of the engines that its profile names."""
+    """The device has none of the engines that its profile names, or no longer the one that was found there."""
 
 
 class AgentLost(DeviceError):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.agent import wire
-from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
+from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed, RuntimeMissing
 from devices.profile import TimeOuts
 from devices.replies import Description, LoadedModel, Momentary, OutputShape, RoundSamples, parse
 from devices.telemetry import EnergyReadings, MemoryReadings
@@ -216,6 +216,8 @@ class AgentProcess:
             reason, handle = str(reply.get("message", "the agent gave no reason")), reply.get("handle")
             if reply.get("kind") == "engine":
                 raise EngineFailed(reason, handle if isinstance(handle, int) else None)
+            if reply.get("kind") == "missing":
+                raise RuntimeMissing(reason)
             raise DeviceError(reason)
         return reply, data
 

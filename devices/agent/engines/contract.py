@@ -17,6 +17,10 @@ class EngineError(Exception):
     """The engine could not do what was asked; the message is its own."""
 
 
+class EngineMissing(EngineError):
+    """The engine is unknown, or its runtime cannot be used here."""
+
+
 class Settings(NamedTuple):
     """How a network is to be loaded."""
 
