@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from devices import DeviceProfile, Hardware, Precision, ProfileError, known_profiles, load_profile
-from devices.fingerprint import TENSORRT_ENGINES
 from harness.bank import ModelBank, load_bank
 from harness.costs import NUMBER_BYTES, ComplexityCounter, Roof, Roofline
 from harness.deployment import Deployment
@@ -112,8 +111,8 @@ def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, r
 
 def _export(run: Run, bank: ModelBank, results: DeviceResults) -> list[str]:
     """Write the chosen subnets, each verified against the bank in ONNX Runtime on this machine; return their names."""
-    by_tensorrt = results.profile.engines[0] in TENSORRT_ENGINES
-    deployment = Deployment(bank, run.domains, run.settings.batch_size, results.precision, for_tensorrt=by_tensorrt)
+    precision, batch_size = results.precision, run.settings.batch_size
+    deployment = Deployment(bank, run.domains, batch_size, precision, for_tensorrt=run.for_tensorrt(precision))
     archs = dict.fromkeys(results.chosen.values())
     files = {arch: deployment.subnet(arch, run.folder.subnets, run.provenance).file for arch in archs}
     results.model_bytes = {arch: file.stat().st_size for arch, file in files.items()}

@@ -21,9 +21,9 @@ from harness.tradeoff import DeviceResults
 
 
 def deployment_for(device: Device, run: Run, bank: ModelBank, precision: Precision) -> Deployment:
-    """Return what exports subnets of a bank for a device's engine."""
-    by_tensorrt = device.describe().by_tensorrt
-    return Deployment(bank, run.domains, run.settings.batch_size, precision, for_tensorrt=by_tensorrt)
+    """Return what exports subnets of a bank for a device's engine, in the one form that all devices of the run take."""
+    for_tensorrt = device.describe().by_tensorrt or run.for_tensorrt(precision)
+    return Deployment(bank, run.domains, run.settings.batch_size, precision, for_tensorrt=for_tensorrt)
 
 
 def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
