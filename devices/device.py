@@ -1,5 +1,6 @@
 """A connected device."""
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -124,8 +125,15 @@ class Device:
     def _was_interrupted(self) -> DeviceError:
         return DeviceError(f"{self.profile.name} was interrupted")
 
-    def load(self, agent: AgentProcess, path: Path, precision: str | None = None, build: int = 0) -> LoadedModel:
-        """Bring the network in `path` to the device and load it in `agent`, as the profile says.
+    def load(
+        self,
+        agent: AgentProcess,
+        path: Path,
+        precision: str | None = None,
+        build: int = 0,
+        limit_s: float = math.inf,
+    ) -> LoadedModel:
+        """Bring the network in `path` to the device and load it in `agent`, as the profile says, within `limit_s`.
 
         `build` tells several builds of one network apart, where the engine compiles networks.
         """
@@ -135,6 +143,7 @@ class Device:
             threads=self.profile.threads,
             precision=precision or self.precision,
             build=build,
+            limit_s=limit_s,
         )
 
     def infer(self, path: Path, images: Images) -> Images:

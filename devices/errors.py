@@ -25,6 +25,10 @@ class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
 
 
+class AgentSilent(AgentLost):
+    """The agent did not answer in time, and has been ended."""
+
+
 class ConnectionLost(AgentLost):
     """The line to the device broke, and with it whatever ran there; `Device.reconnect` may mend it."""
 
@@ -36,3 +40,7 @@ class EngineFailed(DeviceError):
         """Say what is wrong with the network of `handle`, where it was loaded."""
         super().__init__(message)
         self.handle = handle
+
+
+class EngineTimedOut(EngineFailed):
+    """What the engine started was not done within the time that it had."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import energy, host, wire
 from .engines import Engines
 from .engines.cache import EngineCache
-from .engines.contract import EngineError, EngineMissing, Model, Settings
+from .engines.contract import EngineError, Model, Settings
 from .engines.onnx_file import read
 from .files import Files
 from .peak_memory import PeakMemory
@@ -100,11 +100,9 @@ class Server:
         except Refused as error:
             return _failure(identity, "refused", str(error)), b""
         except FailedVisit as error:
-            return dict(_failure(identity, "engine", str(error)), handle=error.handle), b""
-        except EngineMissing as error:
-            return _failure(identity, "missing", str(error)), b""
+            return dict(_failure(identity, error.kind, str(error)), handle=error.handle), b""
         except EngineError as error:
-            return _failure(identity, "engine", str(error)), b""
+            return _failure(identity, error.kind, str(error)), b""
         except Exception as error:
             return _failure(identity, "internal", "%s: %s" % (type(error).__name__, error)), b""
         return dict(fields, v=wire.VERSION, id=identity, ok=True), data
