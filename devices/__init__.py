@@ -3,11 +3,13 @@
 from devices.device import Device, connect
 from devices.errors import (
     AgentLost,
+    AgentSilent,
     ConnectionLost,
     DeviceBusy,
     DeviceError,
     DeviceUnreachable,
     EngineFailed,
+    EngineTimedOut,
     ProfileError,
     RuntimeMissing,
 )
@@ -21,6 +23,7 @@ from devices.telemetry import Reading
 __all__ = [
     "AgentLost",
     "AgentProcess",
+    "AgentSilent",
     "ConnectionLost",
     "Device",
     "DeviceBusy",
@@ -28,6 +31,7 @@ __all__ = [
     "DeviceProfile",
     "DeviceUnreachable",
     "EngineFailed",
+    "EngineTimedOut",
     "Fingerprint",
     "Hardware",
     "LoadedModel",

@@ -24,9 +24,10 @@ from harness.tradeoff import DeviceResults
 def deployment_for(
     device: Device, run: Run, bank: ModelBank, configuration: Configuration | DeviceResults
 ) -> Deployment:
-    """Return what exports subnets of a bank for a device's engine, in a precision and at a batch size."""
+    """Return what exports subnets in a precision and at a batch size, in the one form that all devices of the run take."""
     precision, batch_size = configuration.precision, configuration.batch_size
-    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=device.describe().by_tensorrt)
+    for_tensorrt = device.describe().by_tensorrt or run.for_tensorrt(precision)
+    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=for_tensorrt)
 
 
 def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
@@ -94,7 +95,9 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.add(measured(run, device, results, subjects, anchor))
         tell_of_builds(run, results)
         if kinds := limited(results.budgets):
-            with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}") as advance:
+            with run.console.stage(
+                f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}"
+            ) as advance:
                 measure_limited(device, results, selections, counter, subjects, run.store, advance)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):

@@ -11,8 +11,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto
 
 from benchmarks.boards import NCNN, TILE_32_BIT, TILE_64_BIT, TOPHUB, in_order_rate
 from benchmarks.estimate_error import Point, crossed, inverted, one_width_apart, ranking, spearman, unbeaten
@@ -26,6 +28,7 @@ from harness.report import Row, columns, read_csv
 from harness.search import COMPUTE, LATENCY, parse_budgets
 from harness.space import decode
 from harness.tradeoff import DeviceResults
+from tests.export.quantised import integers_read
 from tests.runs import TINY_ADAPTATION, Runner
 from tests.sources import ROOT
 
@@ -34,6 +37,11 @@ DATA = next((p / "shared/data/latency" for p in ROOT.parents if (p / "shared/dat
 needs_measurements = pytest.mark.skipif(
     DATA is None, reason="no public measurements beside the repository (shared/data/latency)"
 )
+
+
+def integers_in(run: Path) -> set[int]:
+    """Return the types of the integers in a run's files that TensorRT does not read."""
+    return set().union(*(integers_read(onnx.load(path)) for path in (run / "subnets").glob("*-int8-b1.onnx")))
 
 
 def no_device(profile: DeviceProfile) -> None:
@@ -169,6 +177,15 @@ class TestStages:
         assert {row.device for row in rows_of(copied)} == {"jetson-agx-orin"}
         assert (copied / "bank" / "weights.safetensors").read_bytes() == before
         assert runner("report", "--run", copied, "--device", "jetson-agx-orin").code == 0
+
+    def test_int8_files_have_the_form_for_tensorrt_where_it_would_serve_any_of_the_boards(
+        self, runner: Runner, copied: Path
+    ) -> None:
+        asked = ("search", "--run", copied, "--precision", "int8", "--budgets", "1/8")
+        assert runner(*asked, "--device", PI).code == 0
+        assert integers_in(copied) == {TensorProto.INT8, TensorProto.INT32}
+        assert runner(*asked, "--device", f"{JETSON},{PI}").code == 0
+        assert integers_in(copied) == set()
 
     def test_a_measured_run_can_be_estimated_for_a_board_and_measured_again(
         self, runner: Runner, quick_run: Path, tmp_path: Path, tiny: Path

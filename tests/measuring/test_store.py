@@ -164,9 +164,20 @@ def test_a_store_from_before_there_were_passes_takes_them(store: Store) -> None:
     assert again.find(FINGERPRINT, SUBJECT, "finalist") == [kept]
 
 
+def test_a_clock_that_was_once_ahead_does_not_put_later_records_behind(store: Store) -> None:
+    ahead, right = "2034-01-01T00:00:00.000+00:00", "2024-01-02T00:00:00.000+00:00"
+    for index, moment in enumerate((ahead, right)):
+        store.add([record(uid=f"r{index}", recorded_at=moment)])
+        store.add_pass(memory(uid=f"m{index}", peak_mb=3.0 + index, recorded_at=moment))
+    assert [kept.recorded_at for kept in store.find(FINGERPRINT, SUBJECT, "finalist")] == [ahead, right]
+    last = store.latest(FINGERPRINT, SUBJECT, MemoryRecord)
+    assert last is not None
+    assert last.recorded_at == right
+
+
 def test_the_last_pass_of_a_kind_is_found_for_its_device_and_graph_alone(store: Store) -> None:
     later = memory(uid="m2", peak_mb=4.0, recorded_at="2024-01-02T00:00:00.000+00:00")
-    for each in (later, memory(peak_mb=3.0)):
+    for each in (memory(peak_mb=3.0), later):
         store.add_pass(each)
     assert store.latest(FINGERPRINT, SUBJECT, MemoryRecord) == later
     assert store.latest(FINGERPRINT, SUBJECT, EnergyRecord) is None
