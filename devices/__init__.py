@@ -10,6 +10,7 @@ from devices.errors import (
     DeviceUnreachable,
     EngineFailed,
     EngineTimedOut,
+    PrecisionMissing,
     ProfileError,
     RuntimeMissing,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Hardware",
     "LoadedModel",
     "Precision",
+    "PrecisionMissing",
     "ProfileError",
     "Protocol",
     "Reading",

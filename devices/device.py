@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import AgentLost, ConnectionLost, DeviceError, DeviceUnreachable, RuntimeMissing
+from devices.errors import AgentLost, ConnectionLost, DeviceError, DeviceUnreachable, PrecisionMissing, RuntimeMissing
 from devices.fingerprint import CPU_ENGINES, Fingerprint
 from devices.hardware import Precision
 from devices.process import AgentProcess, Images
@@ -217,4 +217,4 @@ def _first_able(profile: DeviceProfile, found: Description, precision: Precision
             return engine
     able = "; ".join(f"{engine.engine} runs {', '.join(engine.precisions)}" for engine in present)
     why = "".join(f" ({engine.refused[precision]})" for engine in present if precision in engine.refused)
-    raise DeviceError(f"{profile.name} cannot run {precision}: {able}{why}")
+    raise PrecisionMissing(f"{profile.name} cannot run {precision}: {able}{why}")

@@ -21,6 +21,10 @@ class RuntimeMissing(DeviceError):
     """The device has none of the engines that its profile names, or no longer the one that was found there."""
 
 
+class PrecisionMissing(DeviceError):
+    """None of the engines on the device runs the precision."""
+
+
 class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
 
