@@ -96,6 +96,21 @@ Precisions = Annotated[
     ),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
+UpemAnchor = Annotated[
+    str,
+    typer.Option(
+        "--upem-anchor",
+        help="What UPEM holds predictions against: those of the full width, or of an ensemble of uniform widths.",
+        rich_help_panel=LIMITS,
+    ),
+]
+UpemNorm = Annotated[str, typer.Option("--upem-norm", help="l2 or l1.", rich_help_panel=LIMITS)]
+UpemSharpening = Annotated[
+    float | None,
+    typer.Option(
+        "--upem-sharpening", help="Temperature of both predictions; below 1 sharpens.", rich_help_panel=LIMITS
+    ),
+]
 Method = Annotated[
     str,
     typer.Option(
@@ -172,6 +187,9 @@ def pipeline(
     threads: Threads = None,
     batch_size: BatchSize = 1,
     estimate: Estimate = False,
+    upem_anchor: UpemAnchor = "full",
+    upem_norm: UpemNorm = "l2",
+    upem_sharpening: UpemSharpening = None,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,

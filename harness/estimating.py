@@ -16,6 +16,7 @@ from harness.export import ExportMismatch, PrecisionError
 from harness.planning import find_candidates
 from harness.report import Row, mark_front, write_csv
 from harness.run import Configuration, Run
+from harness.scoring import scorer_for
 from harness.search import COMPUTE, LATENCY, Cost, InfeasibleBudget, Kind, Scorer, select, split_feasible
 from harness.tradeoff import DeviceResults, rows_of
 
@@ -77,7 +78,7 @@ def search_by_estimate(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget by estimate, and export what was chosen."""
     bank, _ = load_bank(run.folder.bank)
     counter = ComplexityCounter(bank)
-    scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
+    scorer = scorer_for(run, bank)
     rows: list[Row] = []
     kept: list[str] = []
     for configuration in list(run.configurations):

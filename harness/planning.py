@@ -101,12 +101,14 @@ def find_candidates(
     """
     counter = ComplexityCounter(bank)
     if isinstance(bank, StandaloneBank):
-        return [Candidate(arch, scorer(arch), counter.compute_fraction(arch), "uniform") for arch in bank.archs]
+        return [
+            Candidate(arch, upem, counter.compute_fraction(arch), "uniform")
+            for arch, upem in zip(bank.archs, scorer(bank.archs), strict=True)
+        ]
     costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
     if results.predictor:
         costs[LATENCY] = results.predictor.predict_ms
-    for arch in results.measured:
-        scorer(arch)
+    scorer(list(results.measured))
     limits = {
         kind: tuple(dict.fromkeys(limit.value for b in results.budgets for limit in b.limits if limit.kind == kind))
         for kind in costs

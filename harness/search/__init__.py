@@ -16,9 +16,10 @@ from harness.search.budgets import (
     split_feasible,
 )
 from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Score, Strategy
+from harness.search.score_book import ScoreBook, ScoreBookError
 from harness.search.selection import Selection, select
 from harness.search.uniform import costliest_uniform, uniform_architectures
-from harness.search.upem import Scorer, discrepancy
+from harness.search.upem import Anchor, Norm, Scorer, discrepancy
 
 #: All ways of searching, by the name that the report gives them.
 STRATEGIES: dict[ChosenBy, Strategy] = {
@@ -33,6 +34,7 @@ __all__ = [
     "KINDS",
     "LATENCY",
     "STRATEGIES",
+    "Anchor",
     "Budget",
     "BudgetError",
     "Candidate",
@@ -42,9 +44,12 @@ __all__ = [
     "InfeasibleBudget",
     "Kind",
     "Limit",
+    "Norm",
     "Problem",
     "Progress",
     "Score",
+    "ScoreBook",
+    "ScoreBookError",
     "Scorer",
     "Selection",
     "Strategy",
