@@ -1,10 +1,10 @@
-"""Candidates per second of `Scorer`, against the naive way: cut, re-estimate in one pass, predict in another, one by one.
+"""Candidates per second of `Scorer`, against the naive way: cut, re-estimate in one pass, predict in another.
 
-Three streams of candidates: greedy's drops, an evolution's generations, random ones. Naive and ours take turns, chunk by
+Three streams of candidates: greedy's drops, an evolution's generations, random ones. Both ways take turns, chunk by
 chunk, on the same candidates; ours keeps its memory from chunk to chunk as in a search. The naive way of a chunk is
 timed on a few of its candidates, and those answers are compared.
 
-Usage: python -m benchmarks.scoring_speed [--model resnet8] [--size 16] [--images 512] [--candidates 240] [--threads 1]
+Usage: python -m benchmarks.scoring_speed [--model resnet8] [--size 16] [--images 512] [--candidates 400] [--threads 1]
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Annotated
 
-from harness import environment  # noqa: F401, I001 (first)
 import numpy as np
 import torch
 import typer
@@ -24,13 +22,15 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from harness import environment  # noqa: F401 (before torch runs)
 from harness.bank import ModelBank, create_bank
 from harness.costs import ComplexityCounter
 from harness.data import load_digits
-from harness.search import Problem, Scorer, evolutionary, greedy, random
+from harness.search import STRATEGIES, ChosenBy, Problem, Scorer, Strategy
 from harness.search.upem import discrepancy
 from harness.space import Architecture
 
+SEARCHES: tuple[ChosenBy, ...] = ("greedy", "evolution", "random")
 LIMITS = tuple(2.0**-i for i in range(7))
 #: Candidates of a chunk that the naive way is timed on.
 SAMPLED = 4
@@ -98,7 +98,7 @@ def take_turns(naive: Naive, scorer: Scorer, chunks: Iterator[list[Architecture]
     return taken
 
 
-def recorded(search: partial[object], problem: Problem) -> list[list[Architecture]]:
+def recorded(search: Strategy, problem: Problem) -> list[list[Architecture]]:
     """Return the chunks of new candidates that a search asks a scorer for, in its order."""
     chunks: list[list[Architecture]] = []
 
@@ -139,11 +139,6 @@ def main(
     naive = Naive(bank, pixels)
     few = Scorer(bank, pixels[: max(8, images // 8)])
     problem = Problem(bank.space, few, cost, LIMITS, candidates)
-    searches = {
-        "greedy": partial(greedy.search),
-        "evolution": partial(evolutionary.search),
-        "random": partial(random.search),
-    }
     table = Table(
         "search",
         "candidates",
@@ -156,8 +151,8 @@ def main(
         title=f"Scoring {model} subnets at {size} px on {len(pixels)} images, {threads} thread(s)",
     )
     whole = Taken()
-    for name, search in searches.items():
-        taken = take_turns(naive, Scorer(bank, pixels), iter(recorded(search, problem)))
+    for name in SEARCHES:
+        taken = take_turns(naive, Scorer(bank, pixels), iter(recorded(STRATEGIES[name], problem)))
         add_row(table, name, taken)
         for part in ("naive_s", "ours_s", "sizes", "answers"):
             getattr(whole, part).extend(getattr(taken, part))

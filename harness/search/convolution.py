@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.bank import SlimmableConv2d
+from harness.search.winograd import Winograd
 
 #: Bytes of the columns of a convolution that are laid out at a time: about what a core's own cache holds.
 COLUMN_BYTES = 2 << 20
@@ -51,6 +52,8 @@ class NestedConvolution:
         x = x[: widths[-1]]
         if self._size[0] * self._size[1] < self._kernel**2:
             _multiply(self._dense, x.flatten(0, 2), widths, [result.flatten(0, 2) for result in results])
+        elif (self._kernel, self._stride, self._padding) == (3, 1, 1):
+            self._winograd(x, widths, results)
         else:
             weight = self._conv.weight.flatten(1)
             for rows, columns, part in self._columns(x):
@@ -70,6 +73,10 @@ class NestedConvolution:
             for left in range(0, width, wide):
                 rows, columns = slice(top, top + high), slice(left, left + wide)
                 yield rows, columns, windows[:, :, :, rows, columns].flatten(3).flatten(0, 2)
+
+    @cached_property
+    def _winograd(self) -> Winograd:
+        return Winograd(self._conv.weight)
 
     @cached_property
     def _dense(self) -> Tensor:
