@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from harness.bank import ModelBank
 from harness.run import Run
-from harness.search import ScoreBook, Scorer
+from harness.search import ScoreBook, Scorer, spread
 
 
 def scorer_for(run: Run, bank: ModelBank) -> Scorer:
     """Return what scores the bank's subnets as the run was asked to; it replays what an earlier search scored."""
     options = run.settings.scoring
-    return Scorer(
+    return spread.new_scorer(
         bank,
         run.domains.calibration[: run.settings.effort.score_images],
         anchor=options.upem_anchor,

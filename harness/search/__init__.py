@@ -1,16 +1,21 @@
 """Search: UPEM, budgets, and the strategies that find the subnets of least UPEM within each budget."""
 
-from harness.search import evolutionary, greedy, random, uniform
+from harness.search import evolutionary, greedy, random, spread, uniform
 from harness.search.budgets import (
     COMPUTE,
+    ENERGY,
     KINDS,
     LATENCY,
+    MEMORY,
+    MODEL_SIZE,
     Budget,
     BudgetError,
     Cost,
     InfeasibleBudget,
     Kind,
     Limit,
+    costs_of,
+    describe,
     parse_budgets,
     parse_limits,
     split_feasible,
@@ -31,8 +36,11 @@ STRATEGIES: dict[ChosenBy, Strategy] = {
 
 __all__ = [
     "COMPUTE",
+    "ENERGY",
     "KINDS",
     "LATENCY",
+    "MEMORY",
+    "MODEL_SIZE",
     "STRATEGIES",
     "Anchor",
     "Budget",
@@ -54,6 +62,8 @@ __all__ = [
     "Selection",
     "Strategy",
     "costliest_uniform",
+    "costs_of",
+    "describe",
     "discrepancy",
     "evolutionary",
     "greedy",
@@ -62,6 +72,7 @@ __all__ = [
     "random",
     "select",
     "split_feasible",
+    "spread",
     "uniform",
     "uniform_architectures",
 ]
