@@ -121,6 +121,21 @@ Precisions = Annotated[
         "--precision", help="fp32, fp16, int8: each is searched where the device has it.", rich_help_panel=LIMITS
     ),
 ]
+UpemAnchor = Annotated[
+    str,
+    typer.Option(
+        "--upem-anchor",
+        help="What UPEM holds predictions against: those of the full width, or of an ensemble of uniform widths.",
+        rich_help_panel=LIMITS,
+    ),
+]
+UpemNorm = Annotated[str, typer.Option("--upem-norm", help="l2 or l1.", rich_help_panel=LIMITS)]
+UpemSharpening = Annotated[
+    float | None,
+    typer.Option(
+        "--upem-sharpening", help="Temperature of both predictions; below 1 sharpens.", rich_help_panel=LIMITS
+    ),
+]
 BatchSizes = Annotated[
     str | None,
     typer.Option("--batch-size", help="Images per inference, each searched: 1,8 (default: 1).", rich_help_panel=LIMITS),
@@ -204,6 +219,9 @@ def pipeline(
     threads: Threads = None,
     batch_size: BatchSizes = None,
     estimate: Estimate = False,
+    upem_anchor: UpemAnchor = "full",
+    upem_norm: UpemNorm = "l2",
+    upem_sharpening: UpemSharpening = None,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,

@@ -176,9 +176,11 @@ def find_candidates(
     """
     counter = ComplexityCounter(bank)
     if isinstance(bank, StandaloneBank):
-        return [Candidate(arch, scorer(arch), counter.compute_fraction(arch), "uniform") for arch in bank.archs]
-    for arch in results.measured:
-        scorer(arch)
+        return [
+            Candidate(arch, upem, counter.compute_fraction(arch), "uniform")
+            for arch, upem in zip(bank.archs, scorer(bank.archs), strict=True)
+        ]
+    scorer(list(results.measured))
     asked = searches(results.budgets, results.costs(counter), settings.effort.evaluations)
     total = len(STRATEGIES) * sum(search.evaluations for search in asked)
     before = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,8 +12,9 @@ from harness.space import Architecture, Space, encode
 
 ChosenBy = Literal["greedy", "evolution", "random", "uniform"]
 
-#: Smaller is better: UPEM, as `Scorer` computes it.
-Score = Callable[[Architecture], float]
+#: The scores of architectures, in order; smaller is better: UPEM, as `Scorer` computes it. The more of them a call
+#: gets, the more `Scorer` computes for several at once.
+Score = Callable[[Sequence[Architecture]], list[float]]
 
 #: Called as progress(done, total).
 Progress = Callable[[int, int], None]
@@ -107,14 +108,12 @@ class Ledger:
 
         Raises ValueError for a score or a cost that is not a usable number.
         """
-        known = []
-        for arch in archs:
-            if arch not in self._scored and self.left:
-                self._scored[arch] = self._evaluate(arch)
-                self._progress(len(self._scored), self._problem.evaluations)
-            if arch in self._scored:
-                known.append(self._scored[arch])
-        return known
+        asked = list(archs)
+        new = [arch for arch in dict.fromkeys(asked) if arch not in self._scored][: self.left]
+        if new:
+            self._scored |= self._evaluated(new)
+            self._progress(len(self._scored), self._problem.evaluations)
+        return [self._scored[arch] for arch in asked if arch in self._scored]
 
     def found(self, answers: Iterable[Candidate | None] | None = None) -> Found:
         """Close the search; without answers of its own they are the best candidates within each limit."""
@@ -123,12 +122,14 @@ class Ledger:
         self._progress(self._problem.evaluations, self._problem.evaluations)
         return Found(self.candidates, tuple(answers))
 
-    def _evaluate(self, arch: Architecture) -> Candidate:
-        cost = self._problem.checked_cost(arch)
-        upem = self._problem.score(arch)
-        if not math.isfinite(upem):
-            raise ValueError(f"the score of {encode(arch)} must be a number, not {upem}")
-        return Candidate(arch, upem, cost, self._chosen_by)
+    def _evaluated(self, archs: Sequence[Architecture]) -> dict[Architecture, Candidate]:
+        costs = [self._problem.checked_cost(arch) for arch in archs]
+        candidates: dict[Architecture, Candidate] = {}
+        for arch, cost, upem in zip(archs, costs, self._problem.score(archs), strict=True):
+            if not math.isfinite(upem):
+                raise ValueError(f"the score of {encode(arch)} must be a number, not {upem}")
+            candidates[arch] = Candidate(arch, upem, cost, self._chosen_by)
+        return candidates
 
 
 def best_within(candidates: Iterable[Candidate], limit: float) -> Candidate | None:
