@@ -94,7 +94,9 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.add(measured(run, device, results, subjects, anchor))
         tell_of_builds(run, results)
         if kinds := limited(results.budgets):
-            with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}") as advance:
+            with run.console.stage(
+                f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}"
+            ) as advance:
                 measure_limited(device, results, selections, counter, subjects, run.store, advance)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
