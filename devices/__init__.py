@@ -3,11 +3,14 @@
 from devices.device import Device, connect
 from devices.errors import (
     AgentLost,
+    AgentSilent,
     ConnectionLost,
     DeviceBusy,
     DeviceError,
     DeviceUnreachable,
     EngineFailed,
+    EngineTimedOut,
+    PrecisionMissing,
     ProfileError,
     RuntimeMissing,
 )
@@ -21,6 +24,7 @@ from devices.telemetry import Reading
 __all__ = [
     "AgentLost",
     "AgentProcess",
+    "AgentSilent",
     "ConnectionLost",
     "Device",
     "DeviceBusy",
@@ -28,10 +32,12 @@ __all__ = [
     "DeviceProfile",
     "DeviceUnreachable",
     "EngineFailed",
+    "EngineTimedOut",
     "Fingerprint",
     "Hardware",
     "LoadedModel",
     "Precision",
+    "PrecisionMissing",
     "ProfileError",
     "Protocol",
     "Reading",

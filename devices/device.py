@@ -1,11 +1,12 @@
 """A connected device."""
 
+import math
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import DeviceError, DeviceUnreachable, RuntimeMissing
+from devices.errors import AgentLost, ConnectionLost, DeviceError, DeviceUnreachable, PrecisionMissing, RuntimeMissing
 from devices.fingerprint import CPU_ENGINES, Fingerprint
 from devices.hardware import Precision
 from devices.process import AgentProcess, Images
@@ -63,7 +64,12 @@ class Device:
         """Return what the device is and has (asked once); raises `DeviceError` where it is silent."""
         if self._description is None:
             with self.agent() as agent:
-                self._description = agent.describe(self.profile.engines)
+                try:
+                    self._description = agent.describe(self.profile.engines)
+                except ConnectionLost:
+                    raise
+                except AgentLost as error:  # by a runtime that cannot even be imported, or a Python that cannot run it
+                    raise DeviceError(f"{self.profile.name} cannot say what it is: {error}") from error
         return self._description
 
     def describe(self) -> Fingerprint:
@@ -119,8 +125,15 @@ class Device:
     def _was_interrupted(self) -> DeviceError:
         return DeviceError(f"{self.profile.name} was interrupted")
 
-    def load(self, agent: AgentProcess, path: Path, precision: str | None = None, build: int = 0) -> LoadedModel:
-        """Bring the network in `path` to the device and load it in `agent`, as the profile says.
+    def load(
+        self,
+        agent: AgentProcess,
+        path: Path,
+        precision: str | None = None,
+        build: int = 0,
+        limit_s: float = math.inf,
+    ) -> LoadedModel:
+        """Bring the network in `path` to the device and load it in `agent`, as the profile says, within `limit_s`.
 
         `build` tells several builds of one network apart, where the engine compiles networks.
         """
@@ -130,6 +143,7 @@ class Device:
             threads=self.profile.threads,
             precision=precision or self.precision,
             build=build,
+            limit_s=limit_s,
         )
 
     def infer(self, path: Path, images: Images) -> Images:
@@ -203,4 +217,4 @@ def _first_able(profile: DeviceProfile, found: Description, precision: Precision
             return engine
     able = "; ".join(f"{engine.engine} runs {', '.join(engine.precisions)}" for engine in present)
     why = "".join(f" ({engine.refused[precision]})" for engine in present if precision in engine.refused)
-    raise DeviceError(f"{profile.name} cannot run {precision}: {able}{why}")
+    raise PrecisionMissing(f"{profile.name} cannot run {precision}: {able}{why}")

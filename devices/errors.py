@@ -18,11 +18,19 @@ class DeviceBusy(DeviceError):
 
 
 class RuntimeMissing(DeviceError):
-    """The device has none of the engines that its profile names."""
+    """The device has none of the engines that its profile names, or no longer the one that was found there."""
+
+
+class PrecisionMissing(DeviceError):
+    """None of the engines on the device runs the precision."""
 
 
 class AgentLost(DeviceError):
     """The agent died, fell silent, or said what cannot be understood."""
+
+
+class AgentSilent(AgentLost):
+    """The agent did not answer in time, and has been ended."""
 
 
 class ConnectionLost(AgentLost):
@@ -36,3 +44,7 @@ class EngineFailed(DeviceError):
         """Say what is wrong with the network of `handle`, where it was loaded."""
         super().__init__(message)
         self.handle = handle
+
+
+class EngineTimedOut(EngineFailed):
+    """What the engine started was not done within the time that it had."""

@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.agent import wire
-from devices.errors import AgentLost, ConnectionLost, DeviceError, EngineFailed
+from devices.errors import (
+    AgentLost,
+    AgentSilent,
+    ConnectionLost,
+    DeviceError,
+    EngineFailed,
+    EngineTimedOut,
+    RuntimeMissing,
+)
 from devices.profile import TimeOuts
 from devices.replies import Description, LoadedModel, Momentary, OutputShape, RoundSamples, parse
 from devices.telemetry import EnergyReadings, MemoryReadings
@@ -88,20 +96,31 @@ class AgentProcess:
             raise DeviceError("the agent described other engines than it was asked about")
         return found
 
-    def load(self, file: str, *, engine: str, threads: int, precision: str = "fp32", build: int = 0) -> LoadedModel:
-        """Load the network that `put` named `file`, and run it once.
+    def load(
+        self,
+        file: str,
+        *,
+        engine: str,
+        threads: int,
+        precision: str = "fp32",
+        build: int = 0,
+        limit_s: float = math.inf,
+    ) -> LoadedModel:
+        """Load the network that `put` named `file`, and run it once, within `limit_s` and the profile's `load_s`.
 
-        An engine that compiles networks does so once per number `build`, and then keeps what it made.
+        An engine that compiles networks does so once per number `build`, and then keeps what it made. Raises
+        `EngineTimedOut` or `AgentSilent` where that takes longer.
         """
+        timeout_s = min(self._timeouts.load_s, limit_s)
         reply, _ = self._request(
             "load",
-            self._timeouts.load_s,
+            timeout_s,
             file=file,
             engine=engine,
             threads=threads,
             precision=precision,
             build=build,
-            limit_s=_LIMIT_SHARE * self._timeouts.load_s,
+            limit_s=_LIMIT_SHARE * timeout_s,
         )
         model = parse(LoadedModel, reply)
         self._visit_s[model.handle] = model.visit_s
@@ -204,7 +223,7 @@ class AgentProcess:
             self._line.send(message, timeout_s, blob)
             reply, data = self._line.receive(timeout_s)
         except wire.Silent:
-            raise self._lost(f"did not answer {operation!r} within {timeout_s:g} s") from None
+            raise self._lost(f"did not answer {operation!r} within {timeout_s:.4g} s", AgentSilent) from None
         except wire.Closed:
             raise self._lost(f"ended during {operation!r}") from None
         except wire.WireError as error:
@@ -214,12 +233,15 @@ class AgentProcess:
             raise self._lost("answered out of turn")
         if reply.get("ok") is not True:
             reason, handle = str(reply.get("message", "the agent gave no reason")), reply.get("handle")
-            if reply.get("kind") == "engine":
-                raise EngineFailed(reason, handle if isinstance(handle, int) else None)
+            failure = {"engine": EngineFailed, "time": EngineTimedOut}.get(str(reply.get("kind")))
+            if failure is not None:
+                raise failure(reason, handle if isinstance(handle, int) else None)
+            if reply.get("kind") == "missing":
+                raise RuntimeMissing(reason)
             raise DeviceError(reason)
         return reply, data
 
-    def _lost(self, what: str) -> AgentLost:
+    def _lost(self, what: str, kind: type[AgentLost] = AgentLost) -> AgentLost:
         status = self._exit_status()
         fault = self._line_fault()
         self._kill()
@@ -228,7 +250,7 @@ class AgentProcess:
         self._errors.seek(0, 2)
         self._errors.seek(max(0, self._errors.tell() - _LAST_WORDS))
         words = " | ".join(self._errors.read().decode("utf-8", "replace").split("\n")[-6:]).strip(" |")
-        return AgentLost(f"the agent {what}{status}" + (f"; its last words: {words}" if words else ""))
+        return kind(f"the agent {what}{status}" + (f"; its last words: {words}" if words else ""))
 
     def _exit_status(self) -> str:
         try:

@@ -13,7 +13,7 @@ from harness.device_options import overridden
 from harness.exit_codes import UNREACHABLE, code_of, guarded
 from harness.measuring import MeasurementError
 from harness.run_folder import open_store
-from harness.selfcheck import lines, selfcheck
+from harness.selfcheck import SelfCheck, lines, selfcheck
 from harness.settings import listed
 from harness.survey import survey, table, what_is_missing
 
@@ -42,14 +42,19 @@ def execute_selfcheck(options: Mapping[str, Any]) -> int:
     console = Console(quiet=options["quiet"])
 
     def work() -> int:
-        checked, problems = [], []
+        checked: list[SelfCheck] = []
+        problems: list[Exception] = []
+
+        def note(problem: Exception) -> None:
+            problems.append(problem)
+            console.error(str(problem))
+
         for name in listed(options["device"]):
             profile = overridden(load_profile(name), options["host"], options["threads"])
             try:
-                found = selfcheck(profile, console, open_store(options["store"]), quick=options["quick"])
+                found = selfcheck(profile, console, open_store(options["store"]), note=note, quick=options["quick"])
             except (DeviceError, MeasurementError) as problem:
-                problems.append(problem)
-                console.error(str(problem))
+                note(problem)
                 continue
             checked.append(found)
             for line in lines(found):

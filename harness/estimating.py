@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from devices import DeviceProfile, Hardware, Precision, ProfileError, known_profiles, load_profile
-from devices.fingerprint import TENSORRT_ENGINES
 from harness.bank import Architecture, ModelBank, load_bank
 from harness.costs import NUMBER_BYTES, ComplexityCounter, ModelSize, Roof, Roofline
 from harness.deployment import Deployment
@@ -142,8 +141,7 @@ def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, c
 
 def _deployment(run: Run, bank: ModelBank, configuration: Configuration | DeviceResults) -> Deployment:
     precision, batch_size = configuration.precision, configuration.batch_size
-    by_tensorrt = configuration.profile.engines[0] in TENSORRT_ENGINES
-    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=by_tensorrt)
+    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=run.for_tensorrt(precision))
 
 
 def _sizes(run: Run, bank: ModelBank, counter: ComplexityCounter, configuration: Configuration) -> ModelSize:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
-from devices import DeviceError, ProfileError
+from devices import AgentLost, ConnectionLost, DeviceError, EngineFailed, ProfileError
 from harness.ablation import AblationError
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
@@ -24,7 +24,9 @@ INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
 #: Options that are not called what their argument is in run.json.
 OPTIONS = {"precisions": "precision"}
 
-#: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once.
+#: Exit codes, in the order in which the first that occurred is taken; usage errors end a run at once. What was raised
+#: has the code of the narrowest of its classes: an engine or an agent that fails on a device that can still be reached
+#: is a failed measurement.
 CODES: dict[int, tuple[type[Exception], ...]] = {
     2: (
         AblationError,
@@ -37,10 +39,11 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         CheckpointError,
         ValidationError,
     ),
-    3: (DeviceError,),
-    5: (MeasurementError, ExportMismatch, PrecisionError, AdaptationDiverged),
+    3: (DeviceError, ConnectionLost),
+    5: (EngineFailed, AgentLost, MeasurementError, ExportMismatch, PrecisionError, AdaptationDiverged),
     4: (InfeasibleBudget,),
 }
+_BY_KIND = {kind: code for code, kinds in CODES.items() for kind in kinds}
 
 
 def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
@@ -61,11 +64,12 @@ def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) 
 
 def code_of(problems: Iterable[Exception]) -> int:
     """Return the exit code for what went wrong: 0 for nothing, 1 for what has no code of its own."""
-    found = list(problems)
-    for code, kinds in CODES.items():
-        if any(isinstance(problem, kinds) for problem in found):
-            return code
-    return INTERNAL if found else 0
+    found = {_code(problem) for problem in problems}
+    return next((code for code in (*CODES, INTERNAL) if code in found), 0)
+
+
+def _code(problem: Exception) -> int:
+    return next((_BY_KIND[kind] for kind in type(problem).__mro__ if kind in _BY_KIND), INTERNAL)
 
 
 def sentence(error: Exception) -> str:

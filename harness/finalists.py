@@ -113,8 +113,8 @@ def best_first(selection: Selection, results: DeviceResults) -> list[Architectur
 def _margins(results: DeviceResults) -> dict[Kind, float]:
     """Return by how much predicted costs may be wrong, as shares."""
     errors: dict[Kind, float] = {}
-    if results.latency_model:
-        errors[LATENCY] = results.latency_model.held_out.p90
+    if results.latency_error:
+        errors[LATENCY] = results.latency_error.p90
     for kind, model in ((MEMORY, results.memory_model), (ENERGY, results.energy_model)):
         if model:
             errors[kind] = model.p90_error

@@ -5,17 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from devices import Device, DeviceError
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, ModelSize, TooFewMeasurements
+from harness.costs import ComplexityCounter, ModelSize
 from harness.deployment import Deployment
 from harness.finalists import choose, shortfalls, shortlist
 from harness.limited import NAMES, fit_limited, limited, measure_limited
-from harness.measuring import Measurement, MeasurementError, Subject, explore, finalists, measure_further
+from harness.measuring import Measurement, Subject, finalists, measure_further
 from harness.planning import pool
+from harness.profiling import Profiler
 from harness.run import Configuration, Run
 from harness.search import Candidate
 from harness.tradeoff import DeviceResults
@@ -24,9 +24,10 @@ from harness.tradeoff import DeviceResults
 def deployment_for(
     device: Device, run: Run, bank: ModelBank, configuration: Configuration | DeviceResults
 ) -> Deployment:
-    """Return what exports subnets of a bank for a device's engine, in a precision and at a batch size."""
+    """Return what exports subnets in a precision and at a batch size, in the form that all devices of the run take."""
     precision, batch_size = configuration.precision, configuration.batch_size
-    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=device.describe().by_tensorrt)
+    for_tensorrt = device.describe().by_tensorrt or run.for_tensorrt(precision)
+    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=for_tensorrt)
 
 
 def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
@@ -39,43 +40,33 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
     archs = pool(bank.space, counter, settings.effort.profiled, settings.seed)
     deployment = deployment_for(device, run, bank, configuration)
     with tempfile.TemporaryDirectory() as scratch:
-        with run.console.stage(f"measuring on {name}") as advance:
-            subjects = {arch: deployment.shape(arch, Path(scratch), run.provenance) for arch in archs}
-            found = explore(
+        subjects = {arch: deployment.shape(arch, Path(scratch), run.provenance) for arch in archs}
+        with run.console.stage(f"measuring on {name} (seconds)") as advance:
+            seconds = settings.effort.seconds_for(bank.spec.input_shape)
+            profiler = Profiler(
                 device,
-                [*subjects.values()],
-                subjects[bank.space.full],
-                store=run.store,
+                deployment,
+                run.store,
+                seconds=seconds,
                 seed=settings.seed,
-                progress=advance,
+                advance=advance,
                 notice=run.console.warn,
             )
-        results.add({arch: found[subject.name] for arch, subject in subjects.items()})
+            profile = profiler.profile(subjects)
+        results.add(profile.measured)
         full_bytes = subjects[bank.space.full].file.stat().st_size
         results.model_size = ModelSize.of(counter, deployment.form, full_bytes)
-        results.latency_model = _latency_model(results, counter)
+        results.latency_model, results.latency_error = profile.model, profile.held_out
         models = {}
         if kinds := limited(configuration.budgets):
             with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} on {name}") as advance:
                 models = fit_limited(device, results, counter, subjects, run.store, advance)
-    model = results.latency_model
     run.folder.record.cost_models[name] = {
-        "rates": dict(zip(model.features.names, model.rates.tolist(), strict=True)),
-        "held_out": asdict(model.held_out),
-        "macs_only": asdict(model.macs_only),
+        **profile.record,
         **{cost: fitted.record for cost, fitted in models.items()},
     }
     run.folder.record.devices[name] = device.describe().model_dump()
     return results
-
-
-def _latency_model(results: DeviceResults, counter: ComplexityCounter) -> LatencyModel:
-    """Return the model fitted to what was measured."""
-    known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
-    try:
-        return LatencyModel.fit(list(known), list(known.values()), LatencyFeatures(counter))
-    except TooFewMeasurements as error:
-        raise MeasurementError(f"too few subnets could be measured on {results.name}: {error}") from error
 
 
 def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from devices import Device, DeviceError, DeviceProfile, Precision, connect
+from devices.fingerprint import TENSORRT_ENGINES
 from harness.console import Console
 from harness.data import Domains
 from harness.export import ExportMismatch, PrecisionError
@@ -52,6 +53,11 @@ class Run:
     problems: list[Exception] = field(default_factory=list)
     workstation: Lock = field(default_factory=Lock)
     """Held by one device's thread at a time for what is computed on this machine, or kept in the run folder."""
+    asked: tuple[Configuration, ...] = field(init=False)
+    """All that the run began with."""
+
+    def __post_init__(self) -> None:
+        self.asked = tuple(self.configurations)
 
     @property
     def settings(self) -> RunSettings:
@@ -63,6 +69,22 @@ class Run:
         """What an exported file says of where it comes from."""
         adaptation = self.settings.adaptation
         return {"data": self.domains.name, "method": adaptation.method, "seed": str(adaptation.seed)}
+
+    def for_tensorrt(self, precision: Precision) -> bool:
+        """Whether TensorRT serves any device of this run in a precision, as far as they have been reached.
+
+        A subnet's file has one name for all devices, so all of them get the form that TensorRT reads. A device that is
+        lost later still counts, so that what was measured stays what is kept.
+        """
+        asked = [configuration for configuration in self.asked if configuration.precision == precision]
+        return any(self._engine(configuration) in TENSORRT_ENGINES for configuration in asked)
+
+    def _engine(self, configuration: Configuration) -> str | None:
+        """Return what serves a device; an estimate is of what its profile prefers."""
+        if self.settings.estimate:
+            return configuration.profile.engines[0]
+        found = self.folder.record.devices.get(configuration.name, {}).get("engine")
+        return None if found is None else str(found)
 
     def note(self, problem: Exception) -> None:
         """Keep a problem that costs a part of the result, and tell it."""

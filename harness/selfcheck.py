@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel
 
-from devices import DeviceError, DeviceProfile, Fingerprint, Precision, connect
+from devices import DeviceError, DeviceProfile, EngineFailed, Fingerprint, Precision, PrecisionMissing, connect
 from harness.bank import MODELS, ModelBank, create_bank
 from harness.console import Console
 from harness.export import PrecisionError, Template, in_precision, topology_key, write_subnet
@@ -61,8 +61,13 @@ class SelfCheck(BaseModel):
     """Empty where numbers can be believed; else why not, in one sentence."""
 
 
-def selfcheck(profile: DeviceProfile, console: Console, store: Store, *, quick: bool = False) -> SelfCheck:
-    """Check one device; raises `DeviceError` and `MeasurementError` where it cannot be checked at all."""
+def selfcheck(
+    profile: DeviceProfile, console: Console, store: Store, *, note: Callable[[Exception], None], quick: bool = False
+) -> SelfCheck:
+    """Check one device; `note` is given what costs a part of the check.
+
+    Raises `DeviceError` and `MeasurementError` where it cannot be checked at all.
+    """
     with connect(profile) as device, tempfile.TemporaryDirectory() as scratch:
         with console.stage(f"guards of {profile.name}"):
             fingerprint = device.describe()
@@ -83,7 +88,7 @@ def selfcheck(profile: DeviceProfile, console: Console, store: Store, *, quick: 
         tolerance=null.tolerance,
         false_differences=null.false_differences,
         half_width=null.half_width,
-        fences=() if quick else tuple(_fences(profile, fingerprint, console, store)),
+        fences=() if quick else tuple(_fences(profile, fingerprint, console, store, note)),
         verdict=_verdict(findings, null),
     )
 
@@ -122,17 +127,29 @@ def _full_width(bank: ModelBank, precision: Precision, folder: Path, *, for_tens
     return Subject(name, write_subnet(folder, model, name, precision=precision), topology_key(model), precision)
 
 
-def _fences(profile: DeviceProfile, fingerprint: Fingerprint, console: Console, store: Store) -> Iterator[Fence]:
-    """Measure what something is published of for this board and the engine that it has for the precision."""
+def _fences(
+    profile: DeviceProfile,
+    fingerprint: Fingerprint,
+    console: Console,
+    store: Store,
+    note: Callable[[Exception], None],
+) -> Iterator[Fence]:
+    """Measure what something is published of for this board and the engine that it has for the precision.
+
+    A device that is lost meanwhile is noted, and ends it.
+    """
     published = fences.references(fingerprint.board)
     for precision, model in dict.fromkeys((reference.precision, reference.model) for reference in published):
         if precision not in profile.precisions or model not in MODELS:
             continue
         try:
             found = _held_against(profile, precision, model, console, store)
-        except (DeviceError, MeasurementError, PrecisionError) as error:
+        except (PrecisionMissing, EngineFailed, MeasurementError, PrecisionError) as error:
             console.warn(f"{model} in {precision} cannot be held against what is published: {error}")
             continue
+        except DeviceError as error:
+            note(error)
+            return
         if found:
             yield found
 

@@ -37,14 +37,25 @@ BatchSizes = Annotated[
 ]
 
 
+#: Up to this many pixels, networks take microseconds, and a minute is enough to know a device.
+SMALL_IMAGES = 32
+
+
 class SearchEffort(BaseModel):
     """How much is measured and scored; the sizes of the default run fit two CPU cores."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profiled: Annotated[int, Field(ge=8)] = 32
+    """Networks that measuring begins with."""
+    profile_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time for measuring on each device before the search (default: by the size of the images)."""
     evaluations: Annotated[int, Field(ge=8)] = 400
     score_images: Annotated[int, Field(ge=16)] = 512
+
+    def seconds_for(self, input_shape: tuple[int, int, int]) -> float:
+        """Return the time for measuring networks on images of this (channels, height, width)."""
+        return self.profile_seconds or (60.0 if max(input_shape[1:]) <= SMALL_IMAGES else 300.0)
 
 
 class RunSettings(BaseModel):
@@ -88,7 +99,7 @@ class RunSettings(BaseModel):
         return self.adaptation.seed
 
 
-QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128)
+QUICK_EFFORT = SearchEffort(profiled=12, profile_seconds=8, evaluations=40, score_images=128)
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
 
 

@@ -32,12 +32,16 @@ class Reached:
         return device
 
     def interrupt(self) -> None:
-        """End what runs on the devices, and the connecting of those that are not connected yet."""
+        """End what runs on the devices, and the connecting of those that are not connected yet.
+
+        Side by side, because each may have to wait for a line that no longer answers.
+        """
         with self._lock:
             self.interrupted = True
             devices = tuple(self._devices)
-        for device in devices:
-            device.interrupt()
+        with ThreadPoolExecutor(max(1, len(devices)), thread_name_prefix="interrupt") as threads:
+            for ended in [threads.submit(device.interrupt) for device in devices]:
+                ended.result()
 
 
 def side_by_side(

@@ -10,7 +10,7 @@ from typing import Any
 
 from devices import DeviceProfile, Fingerprint, Precision
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, LatencyModel, LinearModel, ModelSize, Roofline
+from harness.costs import ComplexityCounter, CostModel, HeldOutError, LinearModel, ModelSize, Roofline
 from harness.deployment import Answers
 from harness.export import subnet_filename
 from harness.measuring import (
@@ -60,8 +60,10 @@ class DeviceResults:
     """The most that is known of each: finalists' fresh processes in place of exploring."""
     measurements: list[Measurement] = field(default_factory=list)
     """All that was measured, exploring included."""
-    latency_model: LatencyModel | None = None
+    latency_model: CostModel | None = None
     """Fitted to what was measured."""
+    latency_error: HeldOutError | None = None
+    """What it is off by on networks measured after the fit."""
     roofline: Roofline | None = None
     """In place of measurements: estimates from published figures."""
     model_size: ModelSize | None = None
@@ -121,7 +123,7 @@ class DeviceResults:
             self.sustained[arch] = costs.sustained
 
     @property
-    def predictor(self) -> LatencyModel | Roofline | None:
+    def predictor(self) -> CostModel | Roofline | None:
         """What gives the latency of an architecture that was not measured."""
         return self.roofline or self.latency_model
 

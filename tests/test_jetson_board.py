@@ -14,11 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from harness import selfcheck
 from harness.report import Row, read_csv
 from tests.boards.jetson_ssh import ReachedJetson, reached_jetson
+from tests.export.quantised import integers_read
 from tests.runs import Result, Runner
 
 ONE_BUDGET = ("--budgets", "1/64")
@@ -59,7 +61,9 @@ class Copies:
         self._run, self._folder, self._runner = run, folder, runner
         self._count = 0
 
-    def search(self, *options: str, batch_size: int = 1, profiled: int = 8) -> tuple[Result, Path]:
+    def search(
+        self, *options: str, device: str = "jetson", batch_size: int = 1, profiled: int = 8
+    ) -> tuple[Result, Path]:
         """Search one of them on the board, with a store of its own."""
         self._count += 1
         run = self._folder / f"run-{self._count}"
@@ -69,7 +73,7 @@ class Copies:
         record["arguments"]["effort"] = {"profiled": profiled, "evaluations": 8, "score_images": 64}
         (run / "run.json").write_text(json.dumps(record))
         store = self._folder / f"store-{self._count}.sqlite"
-        return self._runner("search", "--run", run, "--store", store, "--device", "jetson", *options), run
+        return self._runner("search", "--run", run, "--store", store, "--device", device, *options), run
 
 
 @pytest.fixture
@@ -152,6 +156,20 @@ def test_jetpack_6_in_every_precision_as_files_that_its_tensorrt_takes(on_the_de
     assert rows["fp16"].model_bytes < rows["fp32"].model_bytes
     assert "L4T 36.3.0" in record_of(run)["devices"]["jetson int8"]["os_release"]
     assert board.ssh.is_clean()
+
+
+def test_a_device_without_tensorrt_beside_it_has_its_int8_files_in_the_one_form_that_both_read(
+    on_the_desk: Boards, copies: Copies, tiny: Path
+) -> None:
+    on_the_desk("6")
+    done, run = copies.search(*ONE_BUDGET, "--precision", "int8", device=f"jetson,{tiny}")
+    assert done.code == 0, done.err
+    chosen = [row for row in read_csv(run / "tradeoff.csv") if row.selected == "yes"]
+    assert {(row.device, row.engine) for row in chosen} == {("jetson", "tensorrt"), ("tiny", "onnxruntime")}
+    for row in chosen:
+        file = run / "subnets" / f"{row.arch_id}-int8-b1.onnx"
+        assert file.stat().st_size == row.model_bytes
+        assert not integers_read(onnx.load(file))
 
 
 def test_tensorrt_11_takes_half_precision_from_the_file(on_the_desk: Boards, copies: Copies) -> None:

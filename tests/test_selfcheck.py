@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from devices import DeviceError, DeviceUnreachable, EngineFailed, PrecisionMissing
 from harness import selfcheck
-from harness.measuring import NullTest, guards
+from harness.measuring import NullTest, fences, guards
 from tests.runs import Runner
 
 
@@ -33,6 +34,32 @@ def test_an_unreachable_device_is_exit_code_3(runner: Runner) -> None:
     done = runner("selfcheck", "--device", "jetson", "--quick")
     assert done.code == 3
     assert "--host" in done.sentence
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (DeviceUnreachable("the board went up in smoke"), 3),
+        (PrecisionMissing("the board runs no such precision"), 0),
+        (EngineFailed("the board has no memory for it"), 0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_a_device_lost_after_the_null_test_is_a_failure_and_what_was_found_before_is_told(
+    runner: Runner, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, problem: DeviceError, code: int
+) -> None:
+    def fails(*_: object) -> None:
+        raise problem
+
+    reference = fences.Reference(("",), ("onnxruntime",), "fp32", "resnet18", 9.0, "a table")
+    monkeypatch.setattr(fences, "references", lambda board: [reference])
+    monkeypatch.setattr(selfcheck, "_held_against", fails)
+    monkeypatch.setattr(selfcheck, "PAIRS", selfcheck.QUICK_PAIRS)
+    done = runner("selfcheck", "--device", tiny, "--store", tmp_path / "store.sqlite", "--json")
+    (found,) = json.loads(done.out)["checked"]
+    assert done.code == (code or (5 if found["verdict"] else 0))
+    assert str(problem) in done.err
+    assert found["fences"] == []
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from devices import DeviceProfile, load_profile
-from harness.side_by_side import side_by_side
+from devices import Device, DeviceError, DeviceProfile, connect, load_profile
+from devices.transports.local import LocalTransport
+from harness.side_by_side import Reached, side_by_side
 
 WAIT_S = 20.0
 
@@ -49,6 +50,27 @@ def test_an_exception_interrupts_the_others_and_is_raised() -> None:
     with pytest.raises(RuntimeError, match="out of ideas"):
         side_by_side([board("broken"), board("patient"), here("never")], work, interrupted.set)
     assert ended == ["patient"]
+
+
+def test_devices_are_interrupted_side_by_side_and_those_that_come_later_at_once() -> None:
+    together = threading.Barrier(2)
+    interrupted: list[str] = []
+
+    class Slow(Device):
+        """A device whose line no longer answers."""
+
+        def interrupt(self) -> None:
+            together.wait(WAIT_S)  # breaks unless both are in it at once
+            interrupted.append(self.profile.name)
+
+    reached = Reached()
+    for name in "ab":
+        reached.add(Slow(here(name), LocalTransport()))
+    reached.interrupt()
+    assert sorted(interrupted) == ["a", "b"]
+    late = reached.add(connect(here("c")))
+    with pytest.raises(DeviceError, match="c was interrupted"):
+        late.agent()
 
 
 def test_a_jetson_profile_without_a_host_is_this_machine_where_this_is_one(tmp_path: Path) -> None:

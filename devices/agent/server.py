@@ -100,9 +100,9 @@ class Server:
         except Refused as error:
             return _failure(identity, "refused", str(error)), b""
         except FailedVisit as error:
-            return dict(_failure(identity, "engine", str(error)), handle=error.handle), b""
+            return dict(_failure(identity, error.kind, str(error)), handle=error.handle), b""
         except EngineError as error:
-            return _failure(identity, "engine", str(error)), b""
+            return _failure(identity, error.kind, str(error)), b""
         except Exception as error:
             return _failure(identity, "internal", "%s: %s" % (type(error).__name__, error)), b""
         return dict(fields, v=wire.VERSION, id=identity, ok=True), data

@@ -89,14 +89,17 @@ class SshTransport:
             *(self._python, f"{session.work}/{AGENT}", "--work", session.work),
             *("--cache", engines, "--silence", str(silence_s)),
         ]
-        process = RemoteAgent(
-            self._command.client(mark, agent),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=ssh_command.environment(),
-            start_new_session=True,
-        )
+        try:
+            process = RemoteAgent(
+                self._command.client(mark, agent),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=ssh_command.environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeviceError(f"an agent on {self._host} cannot be started from here: {error.strerror}") from error
         try:
             group = ssh_command.await_beginning(process, mark, self._timeouts.start_s)
         except BaseException as error:

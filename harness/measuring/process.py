@@ -10,7 +10,19 @@ from itertools import chain
 
 import numpy as np
 
-from devices import AgentLost, AgentProcess, ConnectionLost, Device, EngineFailed, LoadedModel, Protocol, Reading, Visit
+from devices import (
+    AgentLost,
+    AgentProcess,
+    AgentSilent,
+    ConnectionLost,
+    Device,
+    EngineFailed,
+    EngineTimedOut,
+    LoadedModel,
+    Protocol,
+    Reading,
+    Visit,
+)
 from devices.replies import RoundSamples
 from harness.measuring.conditions import conditions_of
 from harness.measuring.results import Kind, ProcessRecord, Subject
@@ -30,7 +42,7 @@ class Plan:
     seed: tuple[int, ...]
     """Seeds the order of visits; differs from pass to pass."""
     deadline: float
-    """On `time.monotonic`: no round is started after it, but for the first."""
+    """On `time.monotonic`: no network is loaded after it, nor a round started, but for the first."""
     wanted_samples: int = 0
     """Samples of a visit to aim for, beyond what the protocol asks, where `time_s` allows."""
     time_s: float = float("inf")
@@ -44,6 +56,8 @@ class Pass:
 
     records: dict[str, ProcessRecord] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
+    """Those that time ran out for before they were loaded: nothing is wrong with them."""
 
 
 class StoppedBy(Exception):
@@ -56,6 +70,14 @@ class StoppedBy(Exception):
 
 class KilledByLoading(StoppedBy):
     """The agent died while it loaded the subject."""
+
+
+class HungLoading(StoppedBy):
+    """The subject was not loaded within the time that loading may take; trying again would take as long."""
+
+
+class OutOfTime(StoppedBy):
+    """The time for measuring ended while the subject was loaded."""
 
 
 class FailedRunning(StoppedBy):
@@ -76,15 +98,16 @@ def measure_process(
     counted over all subjects together; what a neighbour's visit undoes is put right by the untimed runs at the start
     of each visit.
 
-    A subject that the engine cannot load, or that answers with anything but finite numbers, becomes a failure. Raises
-    `StoppedBy`, and `DeviceError` where the agent is lost at any other time.
+    A subject that the engine cannot load, or that answers with anything but finite numbers, becomes a failure; where
+    time runs out while networks are loaded, the others are late. Raises `StoppedBy`, and `DeviceError` where the agent
+    is lost at any other time.
     """
     everyone = [anchor, *(subject for subject in subjects if subject.name != anchor.name)]
     result = Pass()
     with device.agent() as agent:
         models: dict[str, LoadedModel] = {}
         for subject in everyone:
-            model = _load(device, agent, subject, plan.build, result)
+            model = _load(device, agent, subject, plan, result)
             if model is not None:
                 models[subject.name] = model
         if anchor.name not in models:
@@ -139,14 +162,27 @@ def measure_process(
     return result
 
 
-def _load(device: Device, agent: AgentProcess, subject: Subject, build: int, result: Pass) -> LoadedModel | None:
+def _load(device: Device, agent: AgentProcess, subject: Subject, plan: Plan, result: Pass) -> LoadedModel | None:
+    left_s = plan.deadline - time.monotonic()
+    if left_s <= 0:
+        result.late[subject.name] = "time ran out before it was loaded"
+        return None
+    cut_short = left_s < device.profile.timeouts.load_s
+    unfinished = f"time ran out after {left_s:.3g} s of loading it"
     try:
-        model = device.load(agent, subject.file, subject.precision, build)
+        model = device.load(agent, subject.file, subject.precision, plan.build, left_s)
     except EngineFailed as error:
+        if cut_short and isinstance(error, EngineTimedOut):
+            result.late[subject.name] = unfinished
+            return None
         result.failures[subject.name] = f"the engine failed: {error}"
         return None
     except ConnectionLost:
         raise
+    except AgentSilent as error:
+        if cut_short:
+            raise OutOfTime(subject.name, unfinished) from error
+        raise HungLoading(subject.name, str(error)) from error
     except AgentLost as error:
         raise KilledByLoading(subject.name, str(error)) from error
     if not model.finite:

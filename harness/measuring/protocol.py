@@ -16,7 +16,7 @@ from typing import NamedTuple
 from devices import Device, Fingerprint, Protocol
 from harness.measuring import statistics
 from harness.measuring.lost_line import with_one_reconnection
-from harness.measuring.process import Pass, Plan, StoppedBy, measure_process
+from harness.measuring.process import HungLoading, OutOfTime, Pass, Plan, StoppedBy, measure_process
 from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, Verdict
 from harness.measuring.store import Store
 from harness.measuring.throttling import cool_down, throttled
@@ -164,6 +164,7 @@ class _Session:
         self._limit_c = device.profile.temperature_limit_c
         self._retries = self.protocol.throttle_retries
         self._notice = notice
+        self._late: dict[str, str] = {}
 
     def blocks(self, subjects: Sequence[Subject]) -> list[list[Subject]]:
         """Cut subjects into what the device holds at a time, beside the anchor; one block at least."""
@@ -196,7 +197,7 @@ class _Session:
         return with_one_reconnection(self._device, lambda: self._measure(subjects, turn, tick))
 
     def _measure(self, subjects: Sequence[Subject], turn: _Turn, tick: Callable[[], None]) -> Pass:
-        """Make one pass and put it into the store; a subject that ends it twice is left out.
+        """Make one pass and put it into the store; a subject that ends it twice, or by hanging, is left out.
 
         Ends because every attempt that does not return adds a stop, and every subject can stop it at most twice.
         """
@@ -206,14 +207,17 @@ class _Session:
             remaining = [subject for subject in subjects if subject.name not in failures]
             try:
                 result = self._measure_cool(remaining, turn, tick)
+            except OutOfTime as stop:
+                result = Pass(late={stop.name: str(stop)})
             except StoppedBy as stop:
                 stops[stop.name] += 1
-                if stops[stop.name] > 1:
+                if stops[stop.name] > 1 or isinstance(stop, HungLoading):
                     failures[stop.name] = str(stop)
                 if self._anchor.name not in failures:
                     continue
                 result = Pass()
             result.failures.update(failures)
+            self._late.update(result.late)
             if self._anchor.name in result.failures:
                 raise MeasurementError(f"the anchor cannot be measured: {result.failures[self._anchor.name]}")
             self._store.add(list(result.records.values()))
@@ -266,7 +270,8 @@ class _Session:
     ) -> Measurement:
         """Return the measurement of a subject, with its verdict."""
         if subject.name in failures or not records:
-            reason = failures.get(subject.name, "time ran out before it was measured")
+            late = self._late.get(subject.name, "time ran out before it was measured")
+            reason = failures.get(subject.name, late)
             return Measurement(subject, (), "failed", reason)
         verdict, reason = _judge(records, self.protocol, self._least, self._limit_c)
         return Measurement(subject, tuple(records), verdict, reason, stopped, reused)

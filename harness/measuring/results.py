@@ -38,12 +38,16 @@ class Subject:
 
 
 def device_key(fingerprint: Fingerprint) -> dict[str, str | int]:
-    """Return what tells apart devices whose measurements must not be mixed, by name: the store finds records by it."""
+    """Return what tells apart devices whose measurements must not be mixed, by name: the store finds records by it.
+
+    What computes on a GPU is told apart by the GPU's driver, too.
+    """
+    driver = f" driver {fingerprint.gpu_driver}" if fingerprint.on_gpu and fingerprint.gpu_driver else ""
     return {
         "board": fingerprint.board,
         "os_release": fingerprint.os_release,
         "engine": fingerprint.engine,
-        "engine_version": fingerprint.engine_version,
+        "engine_version": fingerprint.engine_version + driver,
         "power_mode": fingerprint.power_mode,
         "threads": fingerprint.threads,
     }

@@ -87,17 +87,15 @@ class Store:
         return self._read(TypeAdapter(kind), found[-1]) if found else None
 
     def find(self, fingerprint: Fingerprint, subject: Subject, kind: Kind) -> list[ProcessRecord]:
-        """Return what was measured of a subject on a device, oldest first."""
+        """Return what was measured of a subject on a device, in the order in which it was kept."""
         return [self._read(_RECORD, text) for text in self._select("records", fingerprint, subject, kind)]
 
     def _select(self, table: str, fingerprint: Fingerprint, subject: Subject, kind: str) -> list[str]:
-        """Return the texts of records, oldest first."""
+        """Return the texts of records in the order in which they were kept, which no clock that was wrong disturbs."""
         values = (*device_key(fingerprint).values(), subject.precision, subject.batch_size, subject.topology, kind)
         condition = " AND ".join(f"{name} = ?" for name in _KEY)
         with self._connected() as connection:
-            rows = connection.execute(
-                f"SELECT record FROM {table} WHERE {condition} ORDER BY recorded_at, rowid", values
-            ).fetchall()
+            rows = connection.execute(f"SELECT record FROM {table} WHERE {condition} ORDER BY rowid", values).fetchall()
         return [row[0] for row in rows]
 
     def _read(self, form: TypeAdapter[_Kept], text: str) -> _Kept:

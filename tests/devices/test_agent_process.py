@@ -159,7 +159,7 @@ def test_an_agent_killed_in_the_middle_of_a_round_is_a_device_error_that_says_so
 
 def test_a_dying_agent_s_last_words_are_in_the_error(profile: DeviceProfile, tmp_path: Path) -> None:
     device = faulty_device(profile, tmp_path, "sys.exit('no such instruction')")
-    with device, pytest.raises(AgentLost, match=r"exit status 1.*no such instruction"):
+    with device, pytest.raises(DeviceError, match=r"cannot say what it is: .*exit status 1.*no such instruction"):
         device.describe()
 
 

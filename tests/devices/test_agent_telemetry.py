@@ -134,6 +134,20 @@ class TestRails:
         board.make_unreadable(board.rail(0, 1, "in"))
         assert read(board).power_w is None
 
+    def test_rails_that_are_labelled_alike_are_all_kept_by_number(self, make: Make) -> None:
+        board = make("jetson-agx-orin")
+        board.write(board.rail(1, 2, "label"), "VDD_GPU_SOC")
+        found = read(board)
+        assert list(found.rails_w) == ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDD_GPU_SOC 2"]
+        assert found.power_w == pytest.approx(3.8 + 0.76 + 3.5 + 0.38)
+
+    def test_input_rails_that_are_labelled_alike_are_the_total_together(self, make: Make) -> None:
+        board = make("jetson-orin-nano")
+        board.write(board.rail(0, 2, "label"), "VDD_IN")
+        assert read(board).power_w == 6.0 + 1.5
+        board.make_unreadable(board.rail(0, 2, "curr"))
+        assert read(board).power_w is None
+
     def test_no_sensor_is_said(self, make: Make) -> None:
         missing = sensors(make("raspberrypi5")).facts()["missing"]
         assert "no INA3221" in missing["power rails"]
@@ -220,7 +234,7 @@ class TestFirmwareThrottling:
         assert found.reading()["throttling"] == ["soft temperature limit"]
 
     @pytest.mark.parametrize("answer", ["VCHI initialization failed", "hang", "ERROR"])
-    def test_a_program_that_fails_is_asked_once_and_the_reason_kept(
+    def test_a_program_that_fails_is_not_asked_again_at_once_and_the_reason_kept(
         self, make: Make, monkeypatch: pytest.MonkeyPatch, answer: str
     ) -> None:
         board = make("raspberrypi4")
@@ -232,6 +246,30 @@ class TestFirmwareThrottling:
         start = time.monotonic()
         assert found.reading()["throttling"] == []
         assert time.monotonic() - start < 0.1
+
+    def test_a_program_that_failed_once_is_heard_again(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        board = make("raspberrypi4")
+        found, now = sensors(board), time.monotonic()
+        for later, answer, reasons in (
+            (10, "throttled=0x4", ["throttled"]),
+            (20, "ERROR", ["throttled"]),
+            (40, "throttled=0x80000", ["soft temperature limit"]),
+        ):
+            board.answer("vcgencmd", answer)
+            monkeypatch.setattr(time, "monotonic", lambda moment=now + later: moment)
+            assert found.reading()["throttling"] == reasons
+        assert "firmware throttling" not in found.facts()["missing"]
+
+    def test_what_happened_before_it_was_first_heard_is_not_put_down_to_the_run(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        board = make("raspberrypi4")
+        board.answer("vcgencmd", "ERROR")
+        found, later = sensors(board), time.monotonic() + 20
+        board.answer("vcgencmd", "throttled=0x50000")
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert found.reading()["throttling"] == []
+        assert found.facts()["throttled_before"] == ["under-voltage", "throttled"]
 
 
 class TestPeriod:

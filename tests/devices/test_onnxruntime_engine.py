@@ -67,6 +67,22 @@ def test_each_provider_offers_the_precisions_that_it_computes_in(
     assert [name for name, what in found.items() if what.get("builds")] == ["tensorrt"]
 
 
+def test_the_version_of_what_computes_on_a_gpu_names_the_libraries_beneath_and_the_processor_s_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [*onnxruntime_engine.PROVIDERS.values()])
+    monkeypatch.setattr(onnxruntime_engine, "versions_beneath", lambda binary: " of " + binary.name)
+    cache = EngineCache(tmp_path / "engines", dict)
+    assert {
+        name: onnxruntime_engine.create(name, cache).describe()["version"] for name in ("cpu", "cuda", "tensorrt")
+    } == {
+        "cpu": ort.__version__,
+        "cuda": f"{ort.__version__} of libonnxruntime_providers_cuda.so",
+        "tensorrt": f"{ort.__version__} of libonnxruntime_providers_tensorrt.so",
+    }
+
+
 def test_the_processor_runs_a_quantised_network_and_refuses_half_precision(
     device: Device, agent: AgentProcess, network: Path, tmp_path: Path
 ) -> None:

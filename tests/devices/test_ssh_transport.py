@@ -115,8 +115,18 @@ class TestAgent:
     def test_whose_file_is_gone_from_the_board_says_so(self, board: Board) -> None:
         with connect(board.profile()) as device:
             (board.work_folders()[0] / "agent.pyz").unlink()
-            with pytest.raises(AgentLost, match=r"can't open file .*agent\.pyz"):
+            with pytest.raises(DeviceError, match=r"cannot say what it is: .*can't open file .*agent\.pyz"):
                 device.describe()
+
+    def test_cannot_be_started_where_this_machine_cannot_start_ssh_any_more(
+        self, board: Board, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with connect(board.profile()) as device:
+            with monkeypatch.context() as patch:
+                patch.setenv("PATH", "/nowhere")
+                with pytest.raises(DeviceError, match="an agent on board cannot be started from here: No such file"):
+                    device.agent()
+            assert device.describe().engine
 
     def test_cannot_be_started_past_a_connection_that_is_gone(self, board: Board) -> None:
         with connect(board.profile()) as device:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from devices import EngineFailed, Visit, connect, load_profile
 from devices.agent.engines.contract import EngineError
-from devices.agent.engines.torch_engine import TorchNetwork
+from devices.agent.engines.torch_engine import TorchEngine, TorchNetwork
 from harness.bank import MODELS
 from harness.export import Template, in_precision
 from tests.bank.factory import lived_in_bank
@@ -59,6 +59,15 @@ def halved(subnet: Path) -> Path:
 def test_every_exported_model_gives_onnx_runtime_s_answer(subnet: Path) -> None:
     ours, theirs = both(subnet)
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_the_version_names_the_libraries_beneath(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "12.4")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 90100)
+    assert TorchEngine().describe()["version"] == f"{torch.__version__} CUDA 12.4 cuDNN 9.1.0"
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: None)
+    assert TorchEngine().describe()["version"] == torch.__version__
 
 
 def test_a_file_in_half_precision_is_computed_in_half_precision(halved: Path) -> None:

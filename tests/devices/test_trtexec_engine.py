@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from devices import AgentProcess, Device, DeviceProfile, EngineFailed, Visit, connect
+from devices import AgentProcess, Device, DeviceProfile, EngineFailed, EngineTimedOut, Visit, connect
 from devices.agent.engines import trtexec_tool
 from devices.agent.engines.contract import EngineError
 from devices.agent.engines.trtexec_tool import read_output, read_times
@@ -170,7 +170,7 @@ def test_a_build_that_takes_for_ever_is_ended_in_time_and_the_agent_goes_on(
     board.set_fault("build hangs")
     with fresh_agent(profile.override(timeouts={"load_s": 4.0}), state) as (device, agent):
         agent.describe(["trtexec"])
-        with pytest.raises(EngineFailed, match=r"trtexec was not done after 3\.6 s and has been stopped"):
+        with pytest.raises(EngineTimedOut, match=r"trtexec was not done after 3\.6 s and has been stopped"):
             device.load(agent, network)
         assert not tools(board)
         assert not list((state / "local" / "engines").iterdir())

@@ -17,6 +17,7 @@ from harness.bank import ModelBank, load_bank
 from harness.data import load_digits
 from harness.export import IR_VERSION, OPSET, PrecisionError, Template, engine_logits, in_precision, topology_key
 from tests.bank.factory import images_for, lived_in_bank
+from tests.export.quantised import integers_read
 
 REDUCED: tuple[Precision, ...] = ("fp16", "int8")
 
@@ -198,15 +199,17 @@ class TestTopologyKeys:
         assert len(keys) == 2
 
 
-def integers_read(model: onnx.ModelProto) -> set[int]:
-    """Return the types of the constants that nodes dequantise."""
-    kinds = {weight.name: weight.data_type for weight in model.graph.initializer}
-    nodes = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
-    return {kinds[node.input[0]] for node in nodes if node.input[0] in kinds}
-
-
 def test_onnx_runtime_is_given_weights_and_biases_in_integers_and_tensorrt_neither(
     model: bytes, images: torch.Tensor
 ) -> None:
     found = [parsed(in_precision(model, "int8", images, for_tensorrt=flag)) for flag in (False, True)]
     assert [integers_read(one) for one in found] == [{onnx.TensorProto.INT8, onnx.TensorProto.INT32}, set()]
+
+
+def test_onnx_runtime_answers_in_the_form_for_tensorrt_as_in_its_own(model: bytes, images: torch.Tensor) -> None:
+    """Where TensorRT serves one device of a run, the others are given that form too."""
+    ours, theirs = (
+        engine_logits(in_precision(model, "int8", images, for_tensorrt=flag), images) for flag in (False, True)
+    )
+    assert relative_error(theirs, ours) < 0.01
+    assert (theirs.argmax(axis=1) == ours.argmax(axis=1)).all()

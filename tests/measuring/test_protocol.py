@@ -14,6 +14,7 @@ import pytest
 from devices import AgentLost, AgentProcess, Device, DeviceProfile, Visit, connect
 from devices.replies import RoundSamples
 from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, finalists
+from harness.measuring.process import Plan, measure_process
 from tests.devices.faults import faulty_device
 from tests.devices.networks import write_network
 from tests.measuring.conftest import QUICK
@@ -155,13 +156,29 @@ def test_a_missing_file_is_named(device: Device, store: Store, anchor: Subject, 
         explore(device, [Subject("gone", tmp_path / "gone.onnx", "t")], anchor, store=store)
 
 
+class Clock:
+    """The clock of a module, which can be put forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+        self.ahead_s = 0.0
+        monkeypatch.setattr(f"{module}.time", self)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+    def put_forward(self, *_: int) -> None:
+        self.ahead_s = 1e6
+
+
+@pytest.mark.parametrize("when", ["protocol", "process"], ids=["between passes", "before a pass has loaded anything"])
 def test_when_time_is_up_what_is_unmeasured_is_said_to_be(
-    device: Device, store: Store, anchor: Subject, narrow: Subject
+    device: Device, store: Store, anchor: Subject, narrow: Subject, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    device.describe()
-    found = finalists(device, [narrow], anchor, store=store, time_limit_s=0.2)
+    clock = Clock(monkeypatch, f"harness.measuring.{when}")
+    patient = QUICK.model_copy(update={"most_processes": 2})
+    found = finalists(device, [narrow], anchor, store=store, protocol=patient, processes=2, progress=clock.put_forward)
     assert found["narrow"].verdict == "noisy"
-    assert "time ran out after 1 of" in found["narrow"].reason
+    assert "time ran out after 1 of 2" in found["narrow"].reason
     none = explore(device, [narrow], anchor, store=store, time_limit_s=1e-9)
     assert {result.verdict for result in none.values()} == {"failed"}
     assert {result.summary for result in none.values()} == {None}
@@ -181,6 +198,51 @@ def test_a_network_that_kills_the_agent_fails_alone(
     assert found["middle"].verdict == "failed"
     assert "signal 6" in found["middle"].reason
     assert (found["wide"].verdict, found["narrow"].verdict) == ("ok", "ok")
+
+
+def test_a_pass_whose_time_is_up_loads_nothing(device: Device, anchor: Subject, narrow: Subject) -> None:
+    plan = Plan("explore", QUICK, (0,), deadline=time.monotonic() - 1)
+    found = measure_process(device, [narrow], anchor, plan)
+    assert (found.records, found.failures) == ({}, {})
+    assert found.late == dict.fromkeys(("wide", "narrow"), "time ran out before it was loaded")
+
+
+def hanging_on(subject: Subject, log: Path) -> str:
+    """Return the fault of an agent that hangs while it loads one network, and keeps a list of when it did."""
+    return (
+        "load = agent.server.Server._load\n"
+        f"size = {subject.file.stat().st_size}\n"
+        "def hang(self, request, blob):\n"
+        "    if os.path.getsize(request['file']) == size:\n"
+        f"        open({str(log)!r}, 'a').write('hung ')\n"
+        "        time.sleep(600)\n"
+        "    return load(self, request, blob)\n"
+        "agent.server.Server._load = hang"
+    )
+
+
+def test_a_network_that_hangs_in_loading_is_not_tried_twice(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    hasty, log = profile.override(timeouts={"load_s": 3.0}), tmp_path / "log"
+    with faulty_device(hasty, tmp_path / "state", hanging_on(middle, log)) as device:
+        found = explore(device, [middle, narrow], anchor, store=store)
+    assert found["middle"].verdict == "failed"
+    assert "did not answer 'load' within 3 s" in found["middle"].reason
+    assert (found["wide"].verdict, found["narrow"].verdict) == ("ok", "ok")
+    assert log.read_text() == "hung "
+
+
+def test_loading_takes_no_longer_than_the_time_for_measuring(
+    profile: DeviceProfile, store: Store, tmp_path: Path, anchor: Subject, narrow: Subject, middle: Subject
+) -> None:
+    patient = profile.override(timeouts={"load_s": 600.0})
+    begun = time.monotonic()
+    with faulty_device(patient, tmp_path / "state", hanging_on(middle, tmp_path / "log")) as device:
+        found = explore(device, [middle, narrow], anchor, store=store, time_limit_s=4.0)
+    assert time.monotonic() - begun < 120
+    assert {result.verdict for result in found.values()} == {"failed"}
+    assert all(result.reason.startswith("time ran out") for result in found.values())
 
 
 def test_an_engine_that_takes_no_time_fails(

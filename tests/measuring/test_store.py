@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devices import Protocol
+from devices import Fingerprint, Protocol
 from harness.measuring import (
     EnergyRecord,
     Measurement,
@@ -17,7 +17,7 @@ from harness.measuring import (
     save_measurements,
 )
 from harness.measuring.conditions import conditions_of
-from harness.measuring.results import ProcessRecord
+from harness.measuring.results import ProcessRecord, device_key
 from tests.measuring.records import FINGERPRINT, reading, record
 
 SUBJECT = Subject("any name", Path("any.onnx"), "t")
@@ -27,6 +27,30 @@ def test_a_record_comes_back_as_it_was_kept_even_by_another_store(store: Store) 
     kept = [record(clock_mhz=(2000.0, 1900.5), others_load=0.25), record(recorded_at="2025-01-01T00:00:00.000+00:00")]
     store.add(kept)
     assert Store(store.path).find(FINGERPRINT, SUBJECT, "finalist") == kept
+
+
+def test_the_gpu_s_driver_tells_apart_what_computes_on_the_gpu_alone(store: Store) -> None:
+    def on(engine: str, driver: str | None) -> Fingerprint:
+        return FINGERPRINT.model_copy(update={"engine": engine, "gpu": "NVIDIA", "gpu_driver": driver})
+
+    for engine in ("torch", "onnxruntime"):
+        store.add([record(fingerprint=on(engine, "550.54"))])
+        assert len(store.find(on(engine, "550.54"), SUBJECT, "finalist")) == 1
+    assert store.find(on("torch", "560.28"), SUBJECT, "finalist") == []
+    assert store.find(on("torch", None), SUBJECT, "finalist") == []
+    assert len(store.find(on("onnxruntime", "560.28"), SUBJECT, "finalist")) == 1
+
+
+def test_the_key_of_a_processor_s_engine_is_what_older_stores_have() -> None:
+    fingerprint = FINGERPRINT.model_copy(update={"gpu_driver": "550.54"})
+    assert device_key(fingerprint) == {
+        "board": "board",
+        "os_release": "system 1, kernel 2",
+        "engine": "onnxruntime",
+        "engine_version": "1.20",
+        "power_mode": "",
+        "threads": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,9 +188,20 @@ def test_a_store_from_before_there_were_passes_takes_them(store: Store) -> None:
     assert again.find(FINGERPRINT, SUBJECT, "finalist") == [kept]
 
 
+def test_a_clock_that_was_once_ahead_does_not_put_later_records_behind(store: Store) -> None:
+    ahead, right = "2034-01-01T00:00:00.000+00:00", "2024-01-02T00:00:00.000+00:00"
+    for index, moment in enumerate((ahead, right)):
+        store.add([record(uid=f"r{index}", recorded_at=moment)])
+        store.add_pass(memory(uid=f"m{index}", peak_mb=3.0 + index, recorded_at=moment))
+    assert [kept.recorded_at for kept in store.find(FINGERPRINT, SUBJECT, "finalist")] == [ahead, right]
+    last = store.latest(FINGERPRINT, SUBJECT, MemoryRecord)
+    assert last is not None
+    assert last.recorded_at == right
+
+
 def test_the_last_pass_of_a_kind_is_found_for_its_device_and_graph_alone(store: Store) -> None:
     later = memory(uid="m2", peak_mb=4.0, recorded_at="2024-01-02T00:00:00.000+00:00")
-    for each in (later, memory(peak_mb=3.0)):
+    for each in (memory(peak_mb=3.0), later):
         store.add_pass(each)
     assert store.latest(FINGERPRINT, SUBJECT, MemoryRecord) == later
     assert store.latest(FINGERPRINT, SUBJECT, EnergyRecord) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .contract import EngineError
+from .contract import EngineError, EngineMissing
 
 if TYPE_CHECKING:
     from .cache import EngineCache
@@ -32,16 +32,18 @@ class Engines:
         self._described: dict[str, dict[str, Any]] = {}
 
     def engine(self, name: str) -> Engine:
-        """Return the engine called `name`; raises `EngineError` where it is unknown or its runtime cannot be used."""
+        """Return the engine called `name`; raises `EngineMissing` where it is unknown or its runtime cannot be used."""
         if name not in _MODULES:
-            raise EngineError("no engine is called %r; there is %s" % (name, ", ".join(sorted(_MODULES))))
+            raise EngineMissing("no engine is called %r; there is %s" % (name, ", ".join(sorted(_MODULES))))
         if name not in self._made:
             module_name, variant = _MODULES[name]
             try:
                 module = importlib.import_module(module_name, __name__)
                 self._made[name] = module.create(variant, self._cache)
             except (ImportError, OSError) as error:  # a package whose libraries are missing raises either
-                raise EngineError("the runtime of %s cannot be imported: %s" % (name, error)) from error
+                raise EngineMissing("the runtime of %s cannot be imported: %s" % (name, error)) from error
+            except EngineError as error:
+                raise EngineMissing(str(error)) from error
         return self._made[name]
 
     def describe(self, name: str) -> dict[str, Any]:

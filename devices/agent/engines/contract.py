@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 class EngineError(Exception):
     """The engine could not do what was asked; the message is its own."""
 
+    kind = "engine"
+    """What the workstation tells such failures apart by."""
+
+
+class EngineMissing(EngineError):
+    """The engine is unknown, or its runtime cannot be used here."""
+
+    kind = "missing"
+
+
+class EngineTimedOut(EngineError):
+    """What the engine started was not done within its time, and has been stopped."""
+
+    kind = "time"
+
 
 class Settings(NamedTuple):
     """How a network is to be loaded."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import onnxruntime as ort
 
 from .contract import Engine, EngineError, Model, Samples, Settings, time_calls
 from .cudart import device_name
+from .libraries import versions_beneath
 from .tensorrt_rules import BUILT_WITH, PRECISIONS, WORKSPACE_MIB, keys
 
 if TYPE_CHECKING:
@@ -105,10 +107,13 @@ class OnnxRuntimeEngine(Engine):
 class CudaEngine(Engine):
     """The package's CUDA provider, which computes in the file's types, but for integers."""
 
+    def __init__(self) -> None:
+        self._version = _version_on("cuda")
+
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
         return {
-            "version": ort.__version__,
+            "version": self._version,
             "precisions": ["fp32", "fp16"],
             "refused": {"int8": "the CUDA provider computes quantised layers in float32"},
             "options": "CUDA provider alone, no fall-back to the processor, no TF32, copies to the GPU and back inside",
@@ -126,11 +131,12 @@ class TensorRtProviderEngine(Engine):
     def __init__(self, cache: EngineCache) -> None:
         self._cache = cache
         self._device = device_name()
+        self._version = _version_on("tensorrt")
 
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
         return {
-            "version": ort.__version__,
+            "version": self._version,
             "precisions": list(PRECISIONS),
             "options": "TensorRT provider alone, no fall-back to the processor, built here (%s), copies to the GPU and "
             "back inside" % BUILT_WITH,
@@ -139,7 +145,7 @@ class TensorRtProviderEngine(Engine):
 
     def load(self, path: str, settings: Settings) -> Model:
         """Create a session for the file; raises `EngineError` where any of it would run on the processor."""
-        runtime = {"engine": "onnxruntime-tensorrt", "version": ort.__version__, "gpu": self._device}
+        runtime = {"engine": "onnxruntime-tensorrt", "version": self._version, "gpu": self._device}
         key, _ = keys(self._cache, runtime, path, settings)
         provider_options = {
             "device_id": 0,
@@ -165,6 +171,13 @@ def create(variant: str, cache: EngineCache) -> Engine:
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # CUDA's libraries, where they came as Python packages
     return CudaEngine() if variant == "cuda" else TensorRtProviderEngine(cache)
+
+
+def _version_on(provider: str) -> str:
+    """Return the package's version, and those of the libraries that a provider of it runs on."""
+    binary = Path(ort.__file__).parent / "capi" / ("libonnxruntime_providers_%s.so" % provider)
+    version: str = ort.__version__
+    return version + versions_beneath(binary)
 
 
 def _gpu_session_options(threads: int) -> Any:

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from .contract import EngineError
+from .contract import EngineError, EngineTimedOut
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LAST = 3  # lines of complaint that are passed on
@@ -40,7 +40,7 @@ def run(command: Sequence[str], folder: Path, limit_s: float) -> str:
         try:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            raise EngineError(
+            raise EngineTimedOut(
                 "%s was not done after %g s and has been stopped" % (Path(command[0]).name, limit_s)
             ) from None
         finally:

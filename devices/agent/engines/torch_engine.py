@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from .contract import Engine, EngineError, Model, Samples, Settings, time_with_events
+from .libraries import in_words, release
 from .onnx_file import FLOAT, FLOAT16, read
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class TorchEngine(Engine):
     def describe(self) -> dict[str, Any]:
         """Return the version and the configuration in words."""
         return {
-            "version": torch.__version__,
+            "version": torch.__version__ + in_words(_beneath()),
             "precisions": ["fp32", "fp16"],
             "refused": {"int8": "the torch engine runs no quantised networks"},
             "options": "CUDA graph replay, cuDNN chooses its kernels by timing them, no TF32, copies from and to "
@@ -205,6 +206,14 @@ _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
     "MaxPool": _max_pool,
     "Relu": lambda _, x: torch.relu(x),
 }
+
+
+def _beneath() -> dict[str, str]:
+    """Return the versions of the libraries that this build of PyTorch runs on, by name."""
+    backends: Any = torch.backends  # only partly typed
+    cudnn = backends.cudnn.version()
+    found = {"CUDA": torch.version.cuda, "cuDNN": None if cudnn is None else release(cudnn)}
+    return {name: version for name, version in found.items() if version}
 
 
 def _weight(name: str, tensor: Tensor) -> torch.Tensor:

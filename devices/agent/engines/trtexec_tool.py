@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .contract import EngineError, Samples
+from .libraries import release
 from .program import run
 from .tensorrt_rules import WORKSPACE_MIB, version_numbers
 
@@ -38,7 +39,7 @@ class Trtexec:
         found = re.search(r"\[TensorRT v(\d+)\]", run([self._path, "--help"], Path.cwd(), _HELP_S))
         if found is None:
             raise EngineError("%s does not tell its version" % self._path)
-        self.version = _version(int(found.group(1)))
+        self.version = release(int(found.group(1)))
         self._numbers = version_numbers(self.version)
 
     def build(self, network: Path, plan: Path, precision: str, timings: Path, limit_s: float) -> None:
@@ -117,12 +118,6 @@ def _find() -> str:
     raise EngineError(
         "trtexec is neither at %s nor in the PATH; JetPack's packages bring it" % " nor at ".join(_PLACES)
     )
-
-
-def _version(number: int) -> str:
-    """Return a version as people write it; trtexec's is 8502 for 8.5.2, and from TensorRT 10 on 100300 for 10.3.0."""
-    thousand = 1000 if number < 10000 else 10000
-    return "%d.%d.%d" % (number // thousand, number % thousand // 100, number % 100)
 
 
 def _text(file: Path) -> str:

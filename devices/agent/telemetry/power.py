@@ -17,7 +17,7 @@ class RailReading(NamedTuple):
 
     watts: dict[str, float]
     total_w: float | None
-    """The board's input rail alone where it has one, else the sum; None where that cannot be read completely."""
+    """The board's input rails alone where it has any, else the sum; None where that cannot be read completely."""
 
 
 class Rails:
@@ -26,6 +26,8 @@ class Rails:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._rails: dict[str, tuple[str, str]] = {}
+        self._labels: dict[str, str] = {}
+        """By rail: its own name, or with a number where others before it are labelled alike."""
         chips = [
             path[: -len("name")]
             for path in files.find("/sys/bus/i2c/devices/*/name")
@@ -36,20 +38,22 @@ class Rails:
                 label = files.read("%s/in%d_label" % (folder, channel))
                 if label and label.upper() != "NC":
                     volts, amperes = ("%s/%s%d_input" % (folder, kind, channel) for kind in ("in", "curr"))
-                    self._rails[label] = (volts, amperes)
+                    number = list(self._labels.values()).count(label) + 1
+                    rail = label if number == 1 else "%s %d" % (label, number)
+                    self._labels[rail], self._rails[rail] = label, (volts, amperes)
         self.missing = None if self._rails else "there is no INA3221 power sensor with a connected channel"
 
     def read(self) -> RailReading:
         """Return the power of every rail that can be read now."""
-        watts = {label: self._watts(*paths) for label, paths in self._rails.items()}
-        known = {label: value for label, value in watts.items() if value is not None}
-        total: float | None = None
-        inputs = [label for label in _INPUTS if label in self._rails]
-        if inputs:
-            total = known.get(inputs[0])
-        elif known and len(known) == len(self._rails):
-            total = sum(known.values())
-        return RailReading(known, total)
+        watts = {rail: self._watts(*paths) for rail, paths in self._rails.items()}
+        known = {rail: value for rail, value in watts.items() if value is not None}
+        return RailReading(known, self._total(known))
+
+    def _total(self, known: dict[str, float]) -> float | None:
+        labels = self._labels.values()
+        first = next((label for label in _INPUTS if label in labels), None)
+        counted = [rail for rail, label in self._labels.items() if first in (None, label)]
+        return sum(known[rail] for rail in counted) if counted and set(counted) <= set(known) else None
 
     def _watts(self, volts: str, amperes: str) -> float | None:
         millivolts, milliamperes = self._files.number(volts), self._files.number(amperes)

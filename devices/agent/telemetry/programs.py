@@ -16,6 +16,7 @@ _FOLDERS = ("/usr/sbin", "/usr/bin", "/opt/vc/bin")  # not always in the PATH of
 _MODE_S = 5.0
 _THROTTLED_S = 1.0
 _THROTTLED_PERIOD_S = 1.0  # starting a program costs milliseconds
+_RETRY_S = 10.0  # after a failure, which may have cost all of `_THROTTLED_S`
 
 #: Bits of `vcgencmd get_throttled` that hold now; sixteen bits further on, the same since boot.
 _BITS = ((0, "under-voltage"), (1, "clock capped"), (2, "throttled"), (3, "soft temperature limit"))
@@ -41,22 +42,32 @@ class FirmwareThrottling:
         self._files = files
         self._next_s = float("-inf")
         self._reasons: list[str] = []
-        self._at_first = 0
+        self._at_first: int | None = None
         self.missing: str | None = None
         self.before: list[str] = []
         """What has happened between boot and now."""
         self._present = "Raspberry Pi" in (files.read("/sys/firmware/devicetree/base/model") or "")
         if self._present:
-            self._at_first = self._bits() or 0
-            self.before = _named(self._at_first >> 16)
+            self._look()
 
     def read(self) -> list[str]:
-        """Return why the firmware throttles now, or has done since this object was made; looked up once a second."""
-        if self._present and self.missing is None and time.monotonic() >= self._next_s:
-            bits = self._bits() or 0
-            self._next_s = time.monotonic() + _THROTTLED_PERIOD_S
-            self._reasons = _named(bits & 0xF | (bits & ~self._at_first) >> 16)
+        """Return why the firmware throttles now, or has done since it was first heard; looked up once a second.
+
+        What was last heard, where it does not answer.
+        """
+        if self._present and time.monotonic() >= self._next_s:
+            self._look()
         return self._reasons
+
+    def _look(self) -> None:
+        bits = self._bits()
+        self._next_s = time.monotonic() + (_RETRY_S if bits is None else _THROTTLED_PERIOD_S)
+        if bits is None:
+            return
+        if self._at_first is None:
+            self._at_first = bits
+            self.before = _named(bits >> 16)
+        self._reasons = _named(bits & 0xF | (bits & ~self._at_first) >> 16)
 
     def _bits(self) -> int | None:
         output, self.missing = _output(self._files, "vcgencmd", "get_throttled", timeout_s=_THROTTLED_S)
