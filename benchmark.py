@@ -75,7 +75,33 @@ Budgets = Annotated[
 ]
 LatencyMs = Annotated[
     str | None,
-    typer.Option("--latency-ms", help="Limits on measured latency, each answered: 20,10,5.", rich_help_panel=LIMITS),
+    typer.Option(
+        "--latency-ms",
+        help="Limits on measured latency of one call, a batch, each answered: 20,10,5. Different limits hold together.",
+        rich_help_panel=LIMITS,
+    ),
+]
+MemoryMb = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-mb",
+        help="Limits on measured peak memory, beyond the runtime's own, in millions of bytes: 60,30.",
+        rich_help_panel=LIMITS,
+    ),
+]
+ModelMb = Annotated[
+    str | None,
+    typer.Option(
+        "--model-mb", help="Limits on the size of the ONNX file, in millions of bytes: 10,5.", rich_help_panel=LIMITS
+    ),
+]
+EnergyMj = Annotated[
+    str | None,
+    typer.Option(
+        "--energy-mj",
+        help="Limits on measured energy of one image in millijoules, where the device has a sensor: 50,20.",
+        rich_help_panel=LIMITS,
+    ),
 ]
 Threads = Annotated[
     int | None,
@@ -95,7 +121,10 @@ Precisions = Annotated[
         "--precision", help="fp32, fp16, int8: each is searched where the device has it.", rich_help_panel=LIMITS
     ),
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images per inference.", rich_help_panel=LIMITS)]
+BatchSizes = Annotated[
+    str | None,
+    typer.Option("--batch-size", help="Images per inference, each searched: 1,8 (default: 1).", rich_help_panel=LIMITS),
+]
 Method = Annotated[
     str,
     typer.Option(
@@ -168,9 +197,12 @@ def pipeline(
     image_size: ImageSize = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
+    memory_mb: MemoryMb = None,
+    model_mb: ModelMb = None,
+    energy_mj: EnergyMj = None,
     precision: Precisions = None,
     threads: Threads = None,
-    batch_size: BatchSize = 1,
+    batch_size: BatchSizes = None,
     estimate: Estimate = False,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
@@ -212,8 +244,12 @@ def stage(
     device: Annotated[str | None, typer.Option("--device", help="Other devices than the run was asked for.")] = None,
     host: Host = None,
     precision: Precisions = None,
+    batch_size: BatchSizes = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
+    memory_mb: MemoryMb = None,
+    model_mb: ModelMb = None,
+    energy_mj: EnergyMj = None,
     estimate: Annotated[
         bool | None,
         typer.Option("--estimate/--measure", help="Plan without the devices, or not (default: as the run was asked)."),

@@ -12,6 +12,10 @@ from harness.estimating import roof_of
 #: Of the shipped profiles, whose sources say why.
 GPU_FLOOR_US, CPU_FLOOR_US = 3.4, 1.5
 
+#: Rows and columns of the results that Arm's Compute Library holds in registers while it multiplies matrices: 64-bit
+#: code has 32 vector registers (its kernel a64_sgemm_8x12), 32-bit code 16 (a32_sgemm_8x6).
+TILE_64_BIT, TILE_32_BIT = (8, 12), (8, 6)
+
 
 @dataclass(frozen=True)
 class Board:
@@ -48,7 +52,21 @@ def gpu(bandwidth_gb_s: float, source: str, *, fp32: float, fp16: float, int8: f
     )
 
 
-def arm(core: str, cores: int, ghz: float, per_cycle: int, bandwidth_gb_s: float, *, half: bool = False) -> Hardware:
+def in_order_rate(tile: tuple[int, int]) -> float:
+    """Return the fp32 multiply-adds per cycle of an in-order Cortex-A53, by its rules of issue and not measured.
+
+    One 128-bit FMLA (four multiply-adds) issues per cycle. The path from the first-level cache is 64 bits wide (Arm DDI
+    0500, "About the L1 memory system"), so that a 128-bit load takes two cycles, and no FMLA issues beside it (ncnn,
+    docs/developer-guide/arm-a53-a55-dual-issue.md; timed in daniestevez/qsdr, qsdr-benchmarks/tests). For every step
+    along the summed axis a tile of rows x columns takes rows x columns / 4 FMLA and (rows + columns) / 4 such loads. An
+    out-of-order core has another pipeline for loads, and loses nothing.
+    """
+    rows, columns = tile
+    cycles = rows * columns / 4 + 2 * (rows + columns) / 4
+    return rows * columns / cycles
+
+
+def arm(core: str, cores: int, ghz: float, per_cycle: float, bandwidth_gb_s: float, *, half: bool = False) -> Hardware:
     """Return the figures of Arm cores: fp32 multiply-adds per cycle by Arm's guides, twice as many in fp16 (`half`)."""
     fp32 = cores * per_cycle * ghz
     return Hardware(
@@ -56,7 +74,7 @@ def arm(core: str, cores: int, ghz: float, per_cycle: int, bandwidth_gb_s: float
         bandwidth_gb_s=bandwidth_gb_s,
         kernel_floor_us=CPU_FLOOR_US,
         cores=cores,
-        source=f"{cores} x {core} at {ghz} GHz, {per_cycle} fp32 multiply-adds per cycle; the board's memory",
+        source=f"{cores} x {core} at {ghz} GHz, {per_cycle:.3g} fp32 multiply-adds per cycle; the board's memory",
     )
 
 
@@ -78,9 +96,10 @@ AGX_ORIN_CPU = arm("Cortex-A78AE", 12, 2.2, 8, 204.8, half=True)
 AGX_XAVIER_CPU = arm("Carmel", 8, 2.26, 8, 136.5, half=True)
 ORIN_NANO_CPU = arm("Cortex-A78AE", 6, 1.5, 8, 68, half=True)
 NANO_CPU = arm("Cortex-A57", 4, 1.43, 4, 25.6)
-PI_3 = arm("Cortex-A53", 4, 1.2, 4, 3.6)
-PI_3_PLUS = arm("Cortex-A53", 4, 1.4, 4, 3.6)
-PI_ZERO_2 = arm("Cortex-A53", 4, 1.0, 4, 3.6)
+#: TopHub's ran 32-bit code: its rows are for the target armv7l-linux-gnueabihf.
+PI_3 = arm("Cortex-A53", 4, 1.2, in_order_rate(TILE_32_BIT), 3.6)
+PI_3_PLUS = arm("Cortex-A53", 4, 1.4, in_order_rate(TILE_64_BIT), 3.6)
+PI_ZERO_2 = arm("Cortex-A53", 4, 1.0, in_order_rate(TILE_64_BIT), 3.6)
 RK3399_BIG = arm("Cortex-A72", 2, 1.8, 4, 12.8)
 
 _AGX_ORIN = "NVIDIA Jetson AGX Orin (Cortex-A78AE 2.2 GHz x 12 + Ampere@1.3 GHz Tensor Cores 64)"

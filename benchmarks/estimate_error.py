@@ -8,8 +8,8 @@ Usage: python -m benchmarks.estimate_error [--data FOLDER]
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -72,6 +72,39 @@ def ranking(pairs: Sequence[tuple[Point, Point]], apart: float = 1.0) -> Ranking
     return Ranking(right, len(wanted))
 
 
+def one_width_apart(found: Mapping[Convolution, Point]) -> list[tuple[Point, Point]]:
+    """Return the pairs of convolutions that differ in one width alone, the narrower first."""
+    return [
+        (found[narrow], found[wide])
+        for narrow, wide in permutations(found, 2)
+        if narrow.differs_in_one_width(wide) and wide.covers(narrow)
+    ]
+
+
+def crossed(found: Mapping[Convolution, Point]) -> list[tuple[Point, Point]]:
+    """Return the pairs of which one has more input and the other more output channels, all else equal."""
+    return [
+        (found[a], found[b]) for a, b in combinations(found, 2) if a.is_alike(b) and not a.covers(b) and not b.covers(a)
+    ]
+
+
+def inverted(pairs: Sequence[tuple[Point, Point]]) -> list[float]:
+    """Return how many times as long the narrower took, of the pairs (narrower, wider) in which it took no less.
+
+    No cost that grows with the width has such a pair in the order measured.
+    """
+    return [narrow.measured / wide.measured for narrow, wide in pairs if narrow.measured >= wide.measured]
+
+
+def unbeaten(found: Mapping[Convolution, Point]) -> dict[Convolution, Point]:
+    """Return the convolutions less those that a wider one, which computes them too, was measured faster than."""
+    return {
+        own: point
+        for own, point in found.items()
+        if not any(other.covers(own) and theirs.measured < point.measured for other, theirs in found.items())
+    }
+
+
 def spread(points: Sequence[Point]) -> str:
     """Write the ratios' 10th, 50th and 90th percentiles."""
     low, middle, high = np.percentile([point.ratio for point in points], (10, 50, 90))
@@ -116,24 +149,32 @@ def networks(data: Path, layers: dict[str, Layers], console: Console) -> None:
 def convolutions(data: Path, console: Console) -> None:
     """Print TopHub's boards: the error over all convolutions, and whether widths and boards are ranked right."""
     found: dict[str, dict[Convolution, Point]] = {}
+    days: dict[str, dict[Convolution, str]] = {}
     table = Table(
-        *("board", "convolutions", "ratio p10 p50 p90", "below 1", "rank", "pairs of one width right", "2x apart"),
+        *("board", "convolutions", "ratio p10 p50 p90", "below 1", "rank"),
+        *("pairs of one width right", "inverted as measured", "crossed, 2x apart", "unbeaten", "crossed, 2x apart"),
         title="TopHub: single convolutions, fp32, the best schedule found",
     )
     for board in TOPHUB:
-        own = {
-            convolution: Point(convolution.layers.estimate_ms(board.roof), ms)
-            for convolution, ms in tophub_latencies(data, board).items()
-        }
-        found[board.name] = own
+        measured = tophub_latencies(data, board)
+        own = {c: Point(c.layers.estimate_ms(board.roof), fastest.ms) for c, fastest in measured.items()}
+        found[board.name], days[board.name] = own, {c: fastest.day for c, fastest in measured.items()}
         points = list(own.values())
-        pairs = [(own[a], own[b]) for a, b in combinations(own, 2) if a.differs_in_one_width(b)]
+        pairs, kept = one_width_apart(own), unbeaten(own)
+        inversions = inverted(pairs)
+        worst = f"{len(inversions)}: {np.median(inversions):.2f}x, up to {max(inversions):.2f}x" if inversions else "0"
         below = sum(point.ratio < 1 for point in points)
         table.add_row(
             *(board.name, str(len(own)), spread(points), str(below), f"{spearman(points):.2f}"),
-            *map(str, (ranking(pairs), ranking(pairs, CLEARLY))),
+            *(str(ranking(pairs)), worst, str(ranking(crossed(own), CLEARLY))),
+            *(str(len(kept)), str(ranking(crossed(kept), CLEARLY))),
         )
     console.print(table)
+    for name, own in found.items():
+        for day in sorted(set(days[name].values())):
+            then = {c: point for c, point in own.items() if days[name][c] == day}
+            widths = ranking(one_width_apart(then))
+            console.print(f"{name}, {day}: ratio {spread(list(then.values()))} over {len(then)}; widths right {widths}")
     for one, other in combinations(found, 2):
         pairs = [(found[one][c], found[other][c]) for c in found[one].keys() & found[other].keys()]
         console.print(f"{one} against {other}: {ranking(pairs)} in the right order, {ranking(pairs, CLEARLY)} 2x apart")

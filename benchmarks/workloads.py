@@ -8,8 +8,9 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torchvision.models as zoo
@@ -115,16 +116,35 @@ class Convolution:
 
     def differs_in_one_width(self, other: Convolution) -> bool:
         """Say whether only the input or only the output channels differ (both, where depthwise ties them)."""
-        same = (self.depthwise, self.size, self.kernel, self.stride, self.padding)
-        if same != (other.depthwise, other.size, other.kernel, other.stride, other.padding):
-            return False
         differences = (self.inputs != other.inputs) + (self.outputs != other.outputs)
-        return differences == (2 if self.depthwise else 1)
+        return self.is_alike(other) and differences == (2 if self.depthwise else 1)
+
+    def is_alike(self, other: Convolution) -> bool:
+        """Say whether all but the widths is the same."""
+        same = (self.depthwise, self.size, self.kernel, self.stride, self.padding)
+        return same == (other.depthwise, other.size, other.kernel, other.stride, other.padding)
+
+    def covers(self, other: Convolution) -> bool:
+        """Say whether it computes the other too, with zeros for the weights that the other lacks."""
+        return self.is_alike(other) and self.inputs >= other.inputs and self.outputs >= other.outputs
 
 
-def tophub_latencies(folder: Path, board: Board) -> dict[Convolution, float]:
-    """Return the milliseconds of TopHub's fastest schedule of every fp32 convolution on a board."""
-    found: dict[Convolution, float] = {}
+class Fastest(NamedTuple):
+    """What TopHub has of the fastest schedule of a convolution."""
+
+    ms: float
+    unix_time: float
+    """When it was measured, in seconds."""
+
+    @property
+    def day(self) -> str:
+        """The day of the measurement, in UTC."""
+        return datetime.fromtimestamp(self.unix_time, UTC).date().isoformat()
+
+
+def tophub_latencies(folder: Path, board: Board) -> dict[Convolution, Fastest]:
+    """Return TopHub's fastest schedule of every fp32 convolution on a board."""
+    found: dict[Convolution, Fastest] = {}
     with (folder / TOPHUB_FILE).open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             known = row["op"].startswith(("conv2d_nchw", "depthwise_conv2d_nchw"))
@@ -133,8 +153,8 @@ def tophub_latencies(folder: Path, board: Board) -> dict[Convolution, float]:
             if not (known and fits) or row["op"].endswith("mali"):
                 continue
             convolution = _convolution(json.loads(row["args"]), row["op"].startswith("depthwise"))
-            ms = float(row["cost_ms"])
-            found[convolution] = min(ms, found.get(convolution, ms))
+            fastest = Fastest(float(row["cost_ms"]), float(row["measured_unix_time"]))
+            found[convolution] = min(fastest, found.get(convolution, fastest))
     return found
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from devices import AgentLost, ConnectionLost, Device, EngineFailed, Precision
 from harness.bank import Architecture, ModelBank
 from harness.console import Advance
+from harness.costs import Form, LayerKind
 from harness.data import Domains
-from harness.export import Template, in_precision, topology_key, verify, write_subnet
+from harness.export import Template, in_precision, single_layer, topology_key, verify, write_subnet
 from harness.measuring import OWN_PROCESS, Subject, with_one_reconnection
 from harness.search import discrepancy
 from harness.space import arch_id
@@ -56,11 +57,26 @@ class Deployment:
         self._for_tensorrt = for_tensorrt
         self._template = Template.create(bank, batch_size)
 
-    def shape(self, arch: Architecture, folder: Path) -> Subject:
-        """Write a subnet with neutral batch-norm statistics: enough for latency, which depends on shapes alone."""
-        model = self._template.subnet(self.bank, arch, self.bank.neutral_statistics(arch))
+    @property
+    def form(self) -> Form:
+        """What the exported numbers are like."""
+        return "int8 for TensorRT" if self.precision == "int8" and self._for_tensorrt else self.precision
+
+    def shape(self, arch: Architecture, folder: Path, provenance: Mapping[str, str] | None = None) -> Subject:
+        """Write a subnet with neutral batch-norm statistics: enough for its costs, which depend on shapes alone.
+
+        With the provenance of what is deployed its file is of the same size too.
+        """
+        statistics = self.bank.neutral_statistics(arch)
+        model = self._template.subnet(self.bank, arch, statistics, self._metadata(provenance or {}))
         few = self.domains.calibration[: self.batch_size]  # which scales are found makes no difference in time
-        return self._write(model, few, arch, folder)
+        return self._write(model, few, self._name(arch), folder)
+
+    def layer(self, kind: LayerKind, inputs: int, outputs: int, folder: Path) -> Subject:
+        """Write a network of one layer, to be measured by itself."""
+        shape = kind.input_shape(inputs)
+        model = single_layer(kind.module(inputs, outputs), shape, outputs, self.batch_size)
+        return self._write(model, torch.rand(self.batch_size, *shape), kind.file_name(inputs, outputs), folder)
 
     def subnet(self, arch: Architecture, folder: Path, provenance: Mapping[str, str]) -> Subject:
         """Write a subnet with its own statistics on the target.
@@ -70,10 +86,9 @@ class Deployment:
         """
         bank, domains = self.bank.weights_of(arch), self.domains
         statistics = bank.reestimate(domains.calibration, arch)
-        metadata = {"preprocessing": domains.preprocessing.to_json(), "precision": self.precision, **provenance}
-        model = self._template.subnet(bank, arch, statistics, metadata)
+        model = self._template.subnet(bank, arch, statistics, self._metadata(provenance))
         verify(model, bank, arch, statistics, domains.target[:CHECK_IMAGES])
-        return self._write(model, domains.calibration, arch, folder)
+        return self._write(model, domains.calibration, self._name(arch), folder)
 
     def check(
         self, device: Device, subjects: Mapping[Architecture, Subject], wanted: int, progress: Advance
@@ -121,8 +136,13 @@ class Deployment:
         parts = torch.split(images, CHECK_IMAGES)
         return torch.cat([self.bank.logits(part, arch, statistics) for part in parts])
 
-    def _write(self, model: bytes, calibration: Tensor, arch: Architecture, folder: Path) -> Subject:
+    def _metadata(self, provenance: Mapping[str, str]) -> dict[str, str]:
+        return {"preprocessing": self.domains.preprocessing.to_json(), "precision": self.precision, **provenance}
+
+    def _name(self, arch: Architecture) -> str:
+        return arch_id(self.bank.spec.model, arch)
+
+    def _write(self, model: bytes, calibration: Tensor, name: str, folder: Path) -> Subject:
         model = in_precision(model, self.precision, calibration, for_tensorrt=self._for_tensorrt)
-        name = arch_id(self.bank.spec.model, arch)
         path = write_subnet(folder, model, name, precision=self.precision, batch_size=self.batch_size)
         return Subject(name, path, topology_key(model), self.precision, self.batch_size)

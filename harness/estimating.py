@@ -5,18 +5,39 @@ Nothing is connected and nothing is measured. An estimate can speak against a bu
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from devices import DeviceProfile, Hardware, Precision, ProfileError, known_profiles, load_profile
-from harness.bank import ModelBank, load_bank
-from harness.costs import NUMBER_BYTES, ComplexityCounter, Roof, Roofline
+from harness.bank import Architecture, ModelBank, load_bank
+from harness.costs import NUMBER_BYTES, ComplexityCounter, ModelSize, Roof, Roofline
 from harness.deployment import Deployment
 from harness.export import ExportMismatch, PrecisionError
-from harness.planning import find_candidates
+from harness.measuring import Subject
+from harness.planning import find_candidates, least_exactly
 from harness.report import Row, mark_front, write_csv
 from harness.run import Configuration, Run
-from harness.search import COMPUTE, LATENCY, Cost, InfeasibleBudget, Kind, Scorer, select, split_feasible
+from harness.search import (
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    Budget,
+    BudgetError,
+    InfeasibleBudget,
+    Scorer,
+    select,
+    split_feasible,
+)
 from harness.tradeoff import DeviceResults, rows_of
+
+
+def refuse_unestimated(budgets: Sequence[Budget]) -> None:
+    """Raise BudgetError for limits on costs of which nothing is published."""
+    for kind in (MEMORY, ENERGY):
+        if any(kind in budget.kinds for budget in budgets):
+            raise BudgetError(f"{kind.option} cannot be estimated, only measured: leave that out, or --estimate")
 
 
 def profile_roof(profile: DeviceProfile, precision: Precision) -> Roof:
@@ -64,8 +85,16 @@ def rule_out_by_estimate(run: Run, bank: ModelBank) -> None:
     with run.folder.timed("checks"):
         for configuration in run.configurations:
             profile, name = configuration.profile, configuration.name
-            roofline = Roofline(counter, profile_roof(profile, configuration.precision), run.settings.batch_size)
-            least = {COMPUTE: counter.compute_fraction(smallest), LATENCY: roofline.predict_ms(smallest)}
+            roof = profile_roof(profile, configuration.precision)
+            roofline = Roofline(counter, roof, configuration.batch_size)
+            deployment = _deployment(run, bank, configuration)
+            with tempfile.TemporaryDirectory() as scratch:
+
+                def shape(arch: Architecture, deployment: Deployment = deployment, scratch: str = scratch) -> Subject:
+                    return deployment.shape(arch, Path(scratch), run.provenance)
+
+                least = least_exactly(configuration.budgets, shape, counter)
+            least[LATENCY] = roofline.predict_ms(smallest)
             words = {LATENCY: f"the smallest subnet, by estimate for {name},"}
             run.folder.record.devices[name] = _about(configuration)
             run.rule_out(configuration, split_feasible(configuration.budgets, least, words)[1])
@@ -80,39 +109,51 @@ def search_by_estimate(run: Run) -> None:
     rows: list[Row] = []
     kept: list[str] = []
     for configuration in list(run.configurations):
-        profile, name, precision = configuration.profile, configuration.name, configuration.precision
+        profile, name = configuration.profile, configuration.name
+        precision, batch_size = configuration.precision, configuration.batch_size
         try:
             with run.folder.timed(f"search {name}"):
-                roofline = Roofline(counter, profile_roof(profile, precision), run.settings.batch_size)
-                results = DeviceResults(profile, precision, None, configuration.budgets, roofline=roofline)
-                _choose(run, bank, scorer, results, roofline)
+                roofline = Roofline(counter, profile_roof(profile, precision), batch_size)
+                results = DeviceResults(profile, precision, None, configuration.budgets, batch_size, roofline=roofline)
+                results.model_size = _sizes(run, bank, counter, configuration)
+                _choose(run, bank, scorer, results, counter)
                 kept += _export(run, bank, results)
         except (ExportMismatch, PrecisionError, InfeasibleBudget) as problem:
             run.note(problem)
             run.go_on_without([configuration])
             continue
         run.folder.record.devices[name] = _about(configuration)
-        rows += rows_of(results, bank, counter, run.settings.batch_size)
+        rows += rows_of(results, bank, counter)
         write_csv(mark_front(rows), run.folder.tradeoff)
     run.folder.drop_subnets_but(kept)
 
 
-def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, roofline: Roofline) -> None:
+def _choose(run: Run, bank: ModelBank, scorer: Scorer, results: DeviceResults, counter: ComplexityCounter) -> None:
     """Find the subnet of least UPEM for every budget."""
     with run.console.stage(f"searching for {results.name}") as advance:
         candidates = find_candidates(bank, scorer, results, run.settings, advance)
     results.take_in(candidates, scorer.scores)
-    costs: dict[Kind, Cost] = {COMPUTE: roofline.counter.compute_fraction, LATENCY: roofline.predict_ms}
-    selections, misses = select(candidates, results.budgets, costs, runners_up=0)
+    selections, misses = select(candidates, results.budgets, results.costs(counter), runners_up=0)
     for miss in misses:
         run.note(miss)
     results.chosen = {selection.budget: selection.best.arch for selection in selections}
 
 
+def _deployment(run: Run, bank: ModelBank, configuration: Configuration | DeviceResults) -> Deployment:
+    precision, batch_size = configuration.precision, configuration.batch_size
+    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=run.for_tensorrt(precision))
+
+
+def _sizes(run: Run, bank: ModelBank, counter: ComplexityCounter, configuration: Configuration) -> ModelSize:
+    deployment = _deployment(run, bank, configuration)
+    with tempfile.TemporaryDirectory() as scratch:
+        full = deployment.shape(bank.space.full, Path(scratch), run.provenance).file.stat().st_size
+    return ModelSize.of(counter, deployment.form, full)
+
+
 def _export(run: Run, bank: ModelBank, results: DeviceResults) -> list[str]:
     """Write the chosen subnets, each verified against the bank in ONNX Runtime on this machine; return their names."""
-    precision, batch_size = results.precision, run.settings.batch_size
-    deployment = Deployment(bank, run.domains, batch_size, precision, for_tensorrt=run.for_tensorrt(precision))
+    deployment = _deployment(run, bank, results)
     archs = dict.fromkeys(results.chosen.values())
     files = {arch: deployment.subnet(arch, run.folder.subnets, run.provenance).file for arch in archs}
     results.model_bytes = {arch: file.stat().st_size for arch, file in files.items()}

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from devices import Precision
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter
 from harness.measuring import MeasurementError
-from harness.search import COMPUTE, LATENCY, Budget, Candidate, Cost, InfeasibleBudget, Kind, Selection, select
-from harness.search.budgets import describe
+from harness.search import (
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    Budget,
+    Candidate,
+    InfeasibleBudget,
+    Kind,
+    Selection,
+    costs_of,
+    describe,
+    select,
+)
 from harness.tradeoff import DeviceResults
 
-RUNNERS_UP = 1
+#: Next best candidates that are exported and measured too; in int8 one more, for what the bank ranks close together,
+#: quantising may rank otherwise.
+RUNNERS_UP: dict[Precision, int] = {"fp32": 1, "fp16": 1, "int8": 2}
+
+#: A cost model is not taken to be wrong by more than this.
+MOST_MARGIN = 0.25
 
 
 def shortlist(
     candidates: Sequence[Candidate], results: DeviceResults, counter: ComplexityCounter
 ) -> tuple[list[Selection], list[InfeasibleBudget]]:
-    """Return for every budget the best candidate, its runner-up and, where latency is predicted, cautious choices.
+    """Return for every budget the best candidate, its runner-up and, where a cost is predicted, cautious choices.
 
-    A prediction may be wrong by what the latency model's held-out error says, so the same budget tightened by its 90th
-    percentile, and by twice that, gives further candidates, to be measured in the first one's place if that fails; the
-    candidate predicted fastest is the last of them.
+    A prediction may be wrong by what its model's held-out error says, so the same budget tightened by the 90th
+    percentile of it, and by twice that, gives further candidates, to be measured in the first one's place if that
+    fails; the candidate predicted to spend the least of its budget is the last of them.
     """
-    costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
-    if results.latency_model:
-        costs[LATENCY] = results.latency_model.predict_ms
-    selections, misses = select(candidates, results.budgets, costs, runners_up=RUNNERS_UP)
-    margin = min(results.latency_model.held_out.p90, 0.25) if results.latency_model else 0.0
+    costs = results.costs(counter)
+    selections, misses = select(candidates, results.budgets, costs, runners_up=RUNNERS_UP[results.precision])
+    margins = _margins(results)
     for index, selection in enumerate(selections):
-        tightened = [_tightened(selection.budget, share) for share in (margin, 2 * margin)]
+        budget = selection.budget
+        tightened = [_tightened(budget, margins, times) for times in (1, 2)]
         cautious = [s.best for s in select(candidates, tightened, costs, runners_up=0)[0]]
-        if any(limit.kind == LATENCY for limit in selection.budget.limits):
-            cautious.append(min(candidates, key=lambda candidate: costs[LATENCY](candidate.arch)))
+        if margins.keys() & set(budget.kinds):
+            cautious.append(min(candidates, key=lambda c: budget.load(costs_of(c.arch, costs, budget.kinds))))
         others = dict.fromkeys([*selection.runners_up, *cautious])
         others.pop(selection.best, None)
         selections[index] = replace(selection, runners_up=tuple(others))
@@ -46,7 +63,7 @@ def choose(
     """Return for every budget the best measured candidate that surely keeps it; else one that may; else the best."""
     chosen = {}
     for selection in selections:
-        order = _measured(selection, results)
+        order = best_first(selection, results)
         verdicts = {arch: results.verdict(selection.budget, arch, counter) for arch in order}
         for wanted in ("yes", "borderline", "no"):
             fitting = [arch for arch in order if verdicts[arch] == wanted]
@@ -70,30 +87,40 @@ def shortfalls(
             continue
         arch = results.chosen[budget]
         verdict, measurement = results.verdict(budget, arch, counter), results.measured[arch]
+        unknown = results.unknown(budget, arch)
         if verdict == "no":
-            spent = [_spent(arch, results, counter) for arch in _measured(selection, results)]
+            spent = [results.spent(arch, counter) for arch in best_first(selection, results)]
             nearest = describe(budget, min(spent, key=budget.load))
             problems.append(InfeasibleBudget(budget, f"the nearest finalist measured {where} needs {nearest}"))
-        elif verdict == "borderline" and measurement.verdict != "ok":
-            problems.append(
-                MeasurementError(f"whether budget {budget.label} is kept {where} is undecided: {measurement.reason}")
-            )
+        elif verdict == "borderline" and (unknown or measurement.verdict != "ok"):
+            reason = "; ".join(unknown) or measurement.reason
+            problems.append(MeasurementError(f"whether budget {budget.label} is kept {where} is undecided: {reason}"))
     return problems
 
 
-def _measured(selection: Selection, results: DeviceResults) -> list[Architecture]:
-    """Return the subnets of a budget that were measured and whose answers are right, the best first."""
+def best_first(selection: Selection, results: DeviceResults) -> list[Architecture]:
+    """Return the subnets of a budget that were measured and whose answers are right, by UPEM as they are deployed."""
     archs = [candidate.arch for candidate in (selection.best, *selection.runners_up)]
-    return [arch for arch in archs if results.measured[arch].summary and not results.doubt(arch)]
+    able = [arch for arch in archs if results.measured[arch].summary and not results.doubt(arch)]
+
+    def loss(arch: Architecture) -> float:
+        upem = results.deployed_upem(arch)
+        return math.inf if upem is None else upem
+
+    return sorted(able, key=loss)
 
 
-def _spent(arch: Architecture, results: DeviceResults, counter: ComplexityCounter) -> dict[Kind, float]:
-    summary = results.measured[arch].summary
-    assert summary is not None
-    return {COMPUTE: counter.compute_fraction(arch), LATENCY: summary.p50_ms}
+def _margins(results: DeviceResults) -> dict[Kind, float]:
+    """Return by how much predicted costs may be wrong, as shares."""
+    errors: dict[Kind, float] = {}
+    if results.latency_error:
+        errors[LATENCY] = results.latency_error.p90
+    for kind, model in ((MEMORY, results.memory_model), (ENERGY, results.energy_model)):
+        if model:
+            errors[kind] = model.p90_error
+    return {kind: min(error, MOST_MARGIN) for kind, error in errors.items()}
 
 
-def _tightened(budget: Budget, share: float) -> Budget:
-    return Budget(
-        tuple(replace(lim, value=lim.value * (1 - share)) if lim.kind == LATENCY else lim for lim in budget.limits)
-    )
+def _tightened(budget: Budget, margins: Mapping[Kind, float], times: int) -> Budget:
+    shares = {kind: 1 - times * margin for kind, margin in margins.items()}
+    return Budget(tuple(replace(limit, value=limit.value * shares.get(limit.kind, 1.0)) for limit in budget.limits))

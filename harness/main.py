@@ -16,7 +16,7 @@ from harness.ablation import Plan, chosen_methods, run_ablation, write_cells
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.device_options import missing, offered, overridden
-from harness.estimating import profile_roof
+from harness.estimating import profile_roof, refuse_unestimated
 from harness.exit_codes import code_of, guarded
 from harness.inputs import load_inputs
 from harness.measuring import Store
@@ -24,19 +24,23 @@ from harness.pipeline import STAGES, run_stages
 from harness.report import read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
-from harness.search import COMPUTE, LATENCY, parse_budgets
+from harness.search import KINDS, parse_budgets
 from harness.settings import RunSettings, listed, settings_from
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
     "device",
     "precision",
+    "batch_size",
     "budget",
     "arch_id",
     "widths",
     "macs",
+    "model_bytes",
     "host_p50_ms",
     "predicted_ms",
+    "peak_memory_mb",
+    "energy_mj",
     "cost_source",
     "upem",
     "target_accuracy",
@@ -110,14 +114,15 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
     profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
+    budgets = parse_budgets({kind: getattr(settings, kind.setting) for kind in KINDS})
     if settings.estimate:
+        refuse_unestimated(budgets)
         for profile in profiles:
             for precision in offered(profile, settings.precisions):
                 profile_roof(profile, precision)
     for profile in profiles:
         for precision in missing(profile, settings.precisions):
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
-    budgets = parse_budgets({COMPUTE: settings.budgets, LATENCY: settings.latency_ms})
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
     digest = {"name": domains.name, "digest": domains.digest}
@@ -125,9 +130,10 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
     folder.record.data = digest
     configurations = [
-        Configuration(profile, precision, list(budgets))
+        Configuration(profile, precision, batch_size, list(budgets))
         for profile in profiles
         for precision in offered(profile, settings.precisions)
+        for batch_size in settings.batch_size
     ]
     return Run(folder, console, store, domains, configurations), target_labels
 
@@ -147,7 +153,8 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     path: Path | None = options["run"]
     if stages and stages != ["adapt"]:
         assert path is not None
-        changes = {name: options[name] for name in ("budgets", "latency_ms", "estimate") if options[name] is not None}
+        changed = [*(kind.setting for kind in KINDS), "batch_size", "estimate"]
+        changes = {name: options[name] for name in changed if options[name] is not None}
         if options["precision"] is not None:
             changes["precisions"] = listed(options["precision"])
         if options["device"]:

@@ -5,56 +5,65 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-from devices import Device, DeviceError, Precision
+from devices import Device, DeviceError
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, LatencyFeatures, LatencyModel, TooFewMeasurements
+from harness.costs import ComplexityCounter, ModelSize
 from harness.deployment import Deployment
 from harness.finalists import choose, shortfalls, shortlist
-from harness.measuring import Measurement, MeasurementError, Subject, explore, finalists, measure_further
+from harness.limited import NAMES, fit_limited, limited, measure_limited
+from harness.measuring import Measurement, Subject, finalists, measure_further
 from harness.planning import pool
+from harness.profiling import Profiler
 from harness.run import Configuration, Run
 from harness.search import Candidate
 from harness.tradeoff import DeviceResults
 
 
-def deployment_for(device: Device, run: Run, bank: ModelBank, precision: Precision) -> Deployment:
-    """Return what exports subnets of a bank for a device's engine, in the one form that all devices of the run take."""
+def deployment_for(
+    device: Device, run: Run, bank: ModelBank, configuration: Configuration | DeviceResults
+) -> Deployment:
+    """Return what exports subnets in a precision and at a batch size, in the form that all devices of the run take."""
+    precision, batch_size = configuration.precision, configuration.batch_size
     for_tensorrt = device.describe().by_tensorrt or run.for_tensorrt(precision)
-    return Deployment(bank, run.domains, run.settings.batch_size, precision, for_tensorrt=for_tensorrt)
+    return Deployment(bank, run.domains, batch_size, precision, for_tensorrt=for_tensorrt)
 
 
 def explored(run: Run, configuration: Configuration, device: Device, bank: ModelBank) -> DeviceResults:
     """Return the pool's latencies on one device, from the store where it has them, and the model fitted to them."""
     name, settings = configuration.name, run.settings
-    results = DeviceResults(device.profile, configuration.precision, device.describe(), configuration.budgets)
+    results = DeviceResults(
+        device.profile, configuration.precision, device.describe(), configuration.budgets, configuration.batch_size
+    )
     counter = ComplexityCounter(bank)
     archs = pool(bank.space, counter, settings.effort.profiled, settings.seed)
-    with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"measuring on {name}") as advance:
-        deployment = deployment_for(device, run, bank, configuration.precision)
-        subjects = {arch: deployment.shape(arch, Path(scratch)) for arch in archs}
-        found = explore(
-            device,
-            [*subjects.values()],
-            subjects[bank.space.full],
-            store=run.store,
-            seed=settings.seed,
-            progress=advance,
-            notice=run.console.warn,
-        )
-    results.add({arch: found[subject.name] for arch, subject in subjects.items()})
-    known = {arch: m.summary.p50_ms for arch, m in results.measured.items() if m.summary}
-    try:
-        model = LatencyModel.fit(list(known), list(known.values()), LatencyFeatures(counter))
-    except TooFewMeasurements as error:
-        raise MeasurementError(f"too few subnets could be measured on {name}: {error}") from error
-    results.latency_model = model
+    deployment = deployment_for(device, run, bank, configuration)
+    with tempfile.TemporaryDirectory() as scratch:
+        subjects = {arch: deployment.shape(arch, Path(scratch), run.provenance) for arch in archs}
+        with run.console.stage(f"measuring on {name} (seconds)") as advance:
+            seconds = settings.effort.seconds_for(bank.spec.input_shape)
+            profiler = Profiler(
+                device,
+                deployment,
+                run.store,
+                seconds=seconds,
+                seed=settings.seed,
+                advance=advance,
+                notice=run.console.warn,
+            )
+            profile = profiler.profile(subjects)
+        results.add(profile.measured)
+        full_bytes = subjects[bank.space.full].file.stat().st_size
+        results.model_size = ModelSize.of(counter, deployment.form, full_bytes)
+        results.latency_model, results.latency_error = profile.model, profile.held_out
+        models = {}
+        if kinds := limited(configuration.budgets):
+            with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} on {name}") as advance:
+                models = fit_limited(device, results, counter, subjects, run.store, advance)
     run.folder.record.cost_models[name] = {
-        "rates": dict(zip(model.features.names, model.rates.tolist(), strict=True)),
-        "held_out": asdict(model.held_out),
-        "macs_only": asdict(model.macs_only),
+        **profile.record,
+        **{cost: fitted.record for cost, fitted in models.items()},
     }
     run.folder.record.devices[name] = device.describe().model_dump()
     return results
@@ -67,7 +76,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
     for miss in misses:
         run.note(miss)
     archs = dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up))
-    deployment = deployment_for(device, run, bank, results.precision)
+    deployment = deployment_for(device, run, bank, results)
     with tempfile.TemporaryDirectory() as scratch:
         subjects = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in archs}
         results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
@@ -75,6 +84,11 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         check(run, device, deployment, results, subjects)
         results.add(measured(run, device, results, subjects, anchor))
         tell_of_builds(run, results)
+        if kinds := limited(results.budgets):
+            with run.console.stage(
+                f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}"
+            ) as advance:
+                measure_limited(device, results, selections, counter, subjects, run.store, advance)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
@@ -141,7 +155,11 @@ def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architec
         for done, (arch, subject) in enumerate(chosen.items(), start=1):
             try:
                 with _heating_stage(run, results) as heating:
-                    results.further[arch] = measure_further(device, subject, store=run.store, heating=heating)
+                    memory, energy = results.memory.get(arch), results.energy.get(arch)
+                    further = measure_further(
+                        device, subject, store=run.store, memory=memory, energy=energy, heating=heating
+                    )
+                results.add_further(arch, further)
             except DeviceError as problem:
                 run.note(problem)
                 break
@@ -161,4 +179,4 @@ def _heating_stage(run: Run, results: DeviceResults) -> Iterator[Callable[[float
 
 
 def _reasons(results: DeviceResults) -> Iterable[str]:
-    return dict.fromkeys(r.reason for costs in results.further.values() for r in costs.records if r.reason)
+    return dict.fromkeys(record.reason for record in results.passes if record.reason)

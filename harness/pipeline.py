@@ -12,15 +12,23 @@ from pathlib import Path
 
 from devices import Device
 from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
-from harness.bank import ModelBank, StandaloneBank, create_bank, create_standalone_bank, load_bank, save_bank
+from harness.bank import (
+    Architecture,
+    ModelBank,
+    StandaloneBank,
+    create_bank,
+    create_standalone_bank,
+    load_bank,
+    save_bank,
+)
 from harness.costs import ComplexityCounter
 from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
-from harness.measuring import guards, save_measurements
+from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
-from harness.planning import default_model, find_candidates, rule_out, standalone_widths
+from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run import Configuration, Run
 from harness.search import Scorer
@@ -55,14 +63,19 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
 def rule_out_the_impossible(run: Run) -> None:
     """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
     bank = new_bank(run)
+    counter = ComplexityCounter(bank)
 
     def checked(configuration: Configuration, device: Device) -> None:
         name = configuration.name
         run.folder.record.devices[name] = device.describe().model_dump()
         look_at(run, device)
-        deployment = deployment_for(device, run, bank, configuration.precision)
+        deployment = deployment_for(device, run, bank, configuration)
         with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {name}") as advance:
-            misses = rule_out(configuration.budgets, device, deployment, Path(scratch), run.store, advance)
+
+            def shape(arch: Architecture) -> Subject:
+                return deployment.shape(arch, Path(scratch), run.provenance)
+
+            misses = rule_out(configuration.budgets, device, shape, counter, run.store, advance)
         run.rule_out(configuration, misses)
 
     run.on_every_device("checks", checked)
@@ -128,7 +141,9 @@ def search(run: Run) -> None:
 
     def searched(configuration: Configuration, device: Device) -> None:
         results = explored(run, configuration, device, bank)
-        with run.workstation, run.console.stage(f"searching for {configuration.name}") as advance:
+        count = number_of_searches(results.budgets)
+        title = f"searching for {configuration.name}" + (f" ({count} searches)" if count > 1 else "")
+        with run.workstation, run.console.stage(title) as advance:
             candidates = find_candidates(bank, scorer, results, run.settings, advance)
         results.take_in(candidates, scorer.scores)
         verify(run, device, bank, results, candidates)
@@ -138,7 +153,7 @@ def search(run: Run) -> None:
 
     run.on_every_device("search", searched)
     run.folder.drop_subnets_but(
-        subnet_filename(arch_id(bank.spec.model, arch), results.precision, run.settings.batch_size)
+        subnet_filename(arch_id(bank.spec.model, arch), results.precision, results.batch_size)
         for results in found.values()
         for arch in results.chosen.values()
     )
@@ -148,9 +163,9 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     """Write the rows and the measurements of the devices that are done, in the order they were asked for."""
     counter = ComplexityCounter(bank)
     done = [found[configuration.name] for configuration in run.configurations if configuration.name in found]
-    passes = [record for results in done for costs in results.further.values() for record in costs.records]
+    passes = [record for results in done for record in results.passes]
     save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
-    rows = [row for results in done for row in rows_of(results, bank, counter, run.settings.batch_size)]
+    rows = [row for results in done for row in rows_of(results, bank, counter)]
     write_csv(mark_front(rows), run.folder.tradeoff)
 
 

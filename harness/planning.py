@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,11 +12,14 @@ from devices import Device
 from harness.bank import Architecture, BankError, ModelBank, StandaloneBank
 from harness.console import Advance
 from harness.costs import ComplexityCounter
-from harness.deployment import Deployment
-from harness.measuring import MeasurementError, Store, explore, finalists
+from harness.limited import least_of
+from harness.measuring import MeasurementError, Store, Subject, explore, finalists
 from harness.search import (
     COMPUTE,
+    ENERGY,
     LATENCY,
+    MEMORY,
+    MODEL_SIZE,
     STRATEGIES,
     Budget,
     Candidate,
@@ -25,12 +29,16 @@ from harness.search import (
     Problem,
     Scorer,
     costliest_uniform,
+    costs_of,
     evolutionary,
     split_feasible,
 )
 from harness.settings import RunSettings
 from harness.space import Space
-from harness.tradeoff import DeviceResults
+from harness.tradeoff import MEGABYTE, DeviceResults
+
+#: Searches of how many joint budgets are made at full length; more of them share that time.
+JOINT_SEARCHES = 8
 
 #: Rungs of the ladder of compute on which the profiled pool stands.
 RUNGS = tuple(2.0**-i for i in range(7))
@@ -69,56 +77,116 @@ def standalone_widths(space: Space, counter: ComplexityCounter, budgets: Iterabl
 
 
 def rule_out(
-    budgets: list[Budget], device: Device, deployment: Deployment, scratch: Path, store: Store, advance: Advance
+    budgets: Sequence[Budget],
+    device: Device,
+    shape: Callable[[Architecture], Subject],
+    counter: ComplexityCounter,
+    store: Store,
+    advance: Advance,
 ) -> list[InfeasibleBudget]:
     """Return the budgets that even the smallest subnet exceeds, each with the nearest miss.
 
-    The smallest subnet is measured only where latency is limited, and over fresh processes before it is held against a
-    budget: that its lower bound is above the limit must be sure.
+    What is known exactly comes first: the smallest subnet, as `shape` exports it, is measured only for the limits of
+    budgets that are then left. Raises MeasurementError where a limited cost cannot be measured on the device at all.
     """
-    space = deployment.bank.space
-    least: dict[Kind, float] = {COMPUTE: ComplexityCounter(deployment.bank).compute_fraction(space.smallest)}
-    limits = [limit.value for budget in budgets for limit in budget.limits if limit.kind == LATENCY]
-    if limits:
-        smallest, anchor = (deployment.shape(arch, scratch) for arch in (space.smallest, space.full))
-        measured = explore(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
-        if measured.summary is None or measured.summary.p50_ms > min(limits):
-            measured = finalists(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
-        if measured.summary is None:
-            raise MeasurementError(
-                f"the smallest subnet cannot be measured on {device.profile.name}: {measured.reason}"
-            )
-        least[LATENCY] = measured.summary.ci_low_ms or measured.summary.p50_ms
-    return split_feasible(budgets, least)[1]
+    shape = functools.cache(shape)
+    left, misses = split_feasible(budgets, least_exactly(budgets, shape, counter))
+    kinds = {kind for budget in left for kind in budget.kinds}
+    if kinds <= {COMPUTE, MODEL_SIZE}:
+        return misses
+    least: dict[Kind, float] = {}
+    smallest, full = shape(counter.space.smallest), shape(counter.space.full)
+    if LATENCY in kinds:
+        tightest = min(limit.value for budget in left for limit in budget.limits if limit.kind == LATENCY)
+        least[LATENCY] = _least_latency(device, smallest, full, tightest, store, advance)
+    for kind in (MEMORY, ENERGY):
+        if kind in kinds and (found := least_of(kind, device, smallest, full, store)) is not None:
+            least[kind] = found
+    return misses + split_feasible(left, least)[1]
+
+
+def least_exactly(
+    budgets: Iterable[Budget], shape: Callable[[Architecture], Subject], counter: ComplexityCounter
+) -> dict[Kind, float]:
+    """Return the smallest subnet's costs that are known without a device; of its file only where that is limited."""
+    smallest = counter.space.smallest
+    least: dict[Kind, float] = {COMPUTE: counter.compute_fraction(smallest)}
+    if any(MODEL_SIZE in budget.kinds for budget in budgets):
+        least[MODEL_SIZE] = shape(smallest).file.stat().st_size / MEGABYTE
+    return least
+
+
+def _least_latency(
+    device: Device, smallest: Subject, anchor: Subject, tightest: float, store: Store, advance: Advance
+) -> float:
+    """Return what the smallest subnet surely takes.
+
+    It is measured over fresh processes before it is held against a budget: its lower bound must be above the limit.
+    """
+    measured = explore(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
+    if measured.summary is None or measured.summary.p50_ms > tightest:
+        measured = finalists(device, [smallest], anchor, store=store, progress=advance)[smallest.name]
+    if measured.summary is None:
+        raise MeasurementError(f"the smallest subnet cannot be measured on {device.profile.name}: {measured.reason}")
+    return measured.summary.ci_low_ms or measured.summary.p50_ms
+
+
+@dataclass(frozen=True)
+class Search:
+    """One problem, given to every strategy: a cost, limits on it, and the evaluations each strategy may spend."""
+
+    cost: Cost
+    limits: tuple[float, ...]
+    evaluations: int
+
+
+def searches(budgets: Sequence[Budget], costs: Mapping[Kind, Cost], evaluations: int) -> list[Search]:
+    """Return what to search for the budgets, with predicted or exact `costs`.
+
+    Budgets that limit one cost alone share a search of that cost. Every joint budget has its own, of its load: the
+    largest share of any of its limits that is spent. Joint ones together have the evaluations of `JOINT_SEARCHES`.
+    """
+    alone: dict[Kind, list[float]] = {}
+    joint = [budget for budget in budgets if len(budget.limits) > 1]
+    for budget in budgets:
+        if len(budget.limits) == 1:
+            alone.setdefault(budget.limits[0].kind, []).append(budget.limits[0].value)
+    share = max(1, evaluations * min(JOINT_SEARCHES, len(joint)) // max(1, len(joint)))
+    return [
+        *(Search(costs[kind], tuple(dict.fromkeys(limits)), evaluations) for kind, limits in alone.items()),
+        *(Search(_load(budget, costs), (1.0,), share) for budget in joint),
+    ]
+
+
+def number_of_searches(budgets: Sequence[Budget]) -> int:
+    """Return how many searches the budgets ask for."""
+    return len({budget.kinds if len(budget.limits) == 1 else budget for budget in budgets})
+
+
+def _load(budget: Budget, costs: Mapping[Kind, Cost]) -> Cost:
+    return lambda arch: budget.load(costs_of(arch, costs, budget.kinds))
 
 
 def find_candidates(
     bank: ModelBank, scorer: Scorer, results: DeviceResults, settings: RunSettings, advance: Advance
 ) -> list[Candidate]:
-    """Run every strategy for every kind of limit in the budgets, the same number of evaluations each.
+    """Give every search that the budgets ask for to every strategy, the same number of evaluations each.
 
     Where networks were trained apart there is nothing to search: they are the candidates.
     """
     counter = ComplexityCounter(bank)
     if isinstance(bank, StandaloneBank):
         return [Candidate(arch, scorer(arch), counter.compute_fraction(arch), "uniform") for arch in bank.archs]
-    costs: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
-    if results.predictor:
-        costs[LATENCY] = results.predictor.predict_ms
     for arch in results.measured:
         scorer(arch)
-    limits = {
-        kind: tuple(dict.fromkeys(limit.value for b in results.budgets for limit in b.limits if limit.kind == kind))
-        for kind in costs
-    }
-    searched = [kind for kind in costs if limits[kind]]
-    total = settings.effort.evaluations * len(STRATEGIES) * len(searched)
+    asked = searches(results.budgets, results.costs(counter), settings.effort.evaluations)
+    total = len(STRATEGIES) * sum(search.evaluations for search in asked)
+    before = 0
     candidates: list[Candidate] = []
-    for index, kind in enumerate(searched):
-        problem = Problem(bank.space, scorer, costs[kind], limits[kind], settings.effort.evaluations, settings.seed)
+    for search in asked:
+        problem = Problem(bank.space, scorer, search.cost, search.limits, search.evaluations, settings.seed)
         answers: tuple[Architecture, ...] = ()
-        for number, (name, strategy) in enumerate(STRATEGIES.items()):
-            before = (index * len(STRATEGIES) + number) * settings.effort.evaluations
+        for name, strategy in STRATEGIES.items():
 
             def progress(done: int, _: int, before: int = before) -> None:
                 advance(before + done, total)
@@ -127,6 +195,7 @@ def find_candidates(
                 found = evolutionary.search(problem, initial=answers, progress=progress)
             else:
                 found = strategy(problem, progress=progress)
+            before += search.evaluations
             answers += tuple(answer.arch for answer in found.answers if answer)
             candidates += found.candidates
     return candidates

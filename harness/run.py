@@ -28,16 +28,17 @@ class NothingLeft(Exception):
 
 @dataclass
 class Configuration:
-    """One device in one precision, and the budgets that it is still asked for."""
+    """One device in one precision, at one batch size, and the budgets that it is still asked for."""
 
     profile: DeviceProfile
     precision: Precision
+    batch_size: int
     budgets: list[Budget]
 
     @property
     def name(self) -> str:
         """What it is called at the terminal and in run.json."""
-        return series_name(self.profile.name, self.precision)
+        return series_name(self.profile.name, self.precision, self.batch_size)
 
 
 @dataclass
@@ -97,10 +98,10 @@ class Run:
             configuration.budgets.remove(miss.budget)
 
     def on_every_device(self, stage: str, work: Callable[[Configuration, Device], object]) -> None:
-        """Connect every device, in each of its precisions, and do `work`; boards side by side (`harness.side_by_side`).
+        """Connect every device in each of its configurations, and do `work`.
 
-        Configurations whose work fails, or that have no budget left, are gone from the run. Raises NothingLeft where
-        all are.
+        Boards work side by side (`harness.side_by_side`). Configurations whose work fails, or that have no budget left,
+        are gone from the run. Raises NothingLeft where all are.
         """
         reached = Reached()
         lost: list[Configuration] = []

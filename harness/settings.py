@@ -6,10 +6,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices import Precision
 from harness.adaptation import AdaptationSettings
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Read a comma list such as that of `--device`."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _alternatives(given: object) -> object:
+    """Read one number, a comma list of them, or a sequence."""
+    if isinstance(given, str):
+        return listed(given)
+    return given if isinstance(given, (list, tuple)) else (given,)
+
+
+def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(numbers))
+
+
+#: Images per inference: alternatives, each answered.
+BatchSizes = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(_alternatives),
+    AfterValidator(_once),
+]
+
+
+#: Up to this many pixels, networks take microseconds, and a minute is enough to know a device.
+SMALL_IMAGES = 32
 
 
 class SearchEffort(BaseModel):
@@ -18,8 +47,15 @@ class SearchEffort(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     profiled: Annotated[int, Field(ge=8)] = 32
+    """Networks that measuring begins with."""
+    profile_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Time for measuring on each device before the search (default: by the size of the images)."""
     evaluations: Annotated[int, Field(ge=8)] = 400
     score_images: Annotated[int, Field(ge=16)] = 512
+
+    def seconds_for(self, input_shape: tuple[int, int, int]) -> float:
+        """Return the time for measuring networks on images of this (channels, height, width)."""
+        return self.profile_seconds or (60.0 if max(input_shape[1:]) <= SMALL_IMAGES else 300.0)
 
 
 class RunSettings(BaseModel):
@@ -35,9 +71,12 @@ class RunSettings(BaseModel):
     image_size: Annotated[int, Field(ge=16)] | None = None
     budgets: str | None = None
     latency_ms: str | None = None
+    memory_mb: str | None = None
+    model_mb: str | None = None
+    energy_mj: str | None = None
     precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] = ("fp32",)
     threads: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 1
+    batch_size: BatchSizes = (1,)
     estimate: bool = False
     """Costs from published figures, without the devices."""
     adaptation: AdaptationSettings = AdaptationSettings()
@@ -60,13 +99,8 @@ class RunSettings(BaseModel):
         return self.adaptation.seed
 
 
-QUICK_EFFORT = SearchEffort(profiled=12, evaluations=40, score_images=128)
+QUICK_EFFORT = SearchEffort(profiled=12, profile_seconds=8, evaluations=40, score_images=128)
 QUICK_ITERATIONS = {"source_iterations": 30, "adaptation_iterations": 40, "batch_size": 32, "model_batch": 3}
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """Read a comma list such as that of `--device`."""
-    return tuple(name.strip() for name in text.split(","))
 
 
 def settings_from(options: Mapping[str, Any]) -> RunSettings:

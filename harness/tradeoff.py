@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from devices import DeviceProfile, Fingerprint, Precision
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, LatencyModel, Roofline
+from harness.costs import ComplexityCounter, CostModel, HeldOutError, LinearModel, ModelSize, Roofline
 from harness.deployment import Answers
 from harness.export import subnet_filename
-from harness.measuring import FurtherCosts, Measurement, within_budget
+from harness.measuring import (
+    EnergyRecord,
+    FurtherCosts,
+    Measurement,
+    MemoryRecord,
+    PassRecord,
+    SustainedRecord,
+    within_budget,
+)
 from harness.report import Accuracy, Row, series_name
-from harness.search import COMPUTE, LATENCY, Budget, Candidate, ChosenBy
+from harness.search import (
+    COMPUTE,
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    MODEL_SIZE,
+    Budget,
+    Candidate,
+    ChosenBy,
+    Cost,
+    Kind,
+    Limit,
+)
 from harness.space import arch_id, encode
+
+#: Bytes in a megabyte, as memory and files are limited.
+MEGABYTE = 1e6
 
 #: Least share of images with the bank's class for a subnet to be selected: float32 and float16 differ from the bank by
 #: rounding alone, int8 by what quantisation costs. Our choice.
@@ -31,27 +55,42 @@ class DeviceResults:
     fingerprint: Fingerprint | None
     """None of a device that is not there (`roofline`)."""
     budgets: list[Budget]
+    batch_size: int = 1
     measured: dict[Architecture, Measurement] = field(default_factory=dict)
     """The most that is known of each: finalists' fresh processes in place of exploring."""
     measurements: list[Measurement] = field(default_factory=list)
     """All that was measured, exploring included."""
-    latency_model: LatencyModel | None = None
+    latency_model: CostModel | None = None
     """Fitted to what was measured."""
+    latency_error: HeldOutError | None = None
+    """What it is off by on networks measured after the fit."""
     roofline: Roofline | None = None
     """In place of measurements: estimates from published figures."""
+    model_size: ModelSize | None = None
+    memory_model: LinearModel | None = None
+    """Fitted to measured peaks, where memory is limited."""
+    energy_model: LinearModel | None = None
+    """Fitted to measured energies, where energy is limited."""
     upem: dict[Architecture, float] = field(default_factory=dict)
     found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     answers: dict[Architecture, Answers] = field(default_factory=dict)
     """What the engine on the device answered, of the shortlist."""
     model_bytes: dict[Architecture, int] = field(default_factory=dict)
-    further: dict[Architecture, FurtherCosts] = field(default_factory=dict)
-    """Memory, energy and sustained latency of the chosen ones."""
+    memory: dict[Architecture, MemoryRecord] = field(default_factory=dict)
+    """Of the chosen ones and, where memory is limited, of others; so is energy."""
+    energy: dict[Architecture, EnergyRecord] = field(default_factory=dict)
+    sustained: dict[Architecture, SustainedRecord] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """What the device in this precision is called at the terminal."""
-        return series_name(self.profile.name, self.precision)
+        """What the device in this precision, at this batch size, is called at the terminal."""
+        return series_name(self.profile.name, self.precision, self.batch_size)
+
+    @property
+    def passes(self) -> list[PassRecord]:
+        """All that was measured beside latency."""
+        return [*self.memory.values(), *self.energy.values(), *self.sustained.values()]
 
     def doubt(self, arch: Architecture) -> str | None:
         """Say why the answers that the device gave for a subnet rule it out; None where they do not."""
@@ -77,26 +116,78 @@ class DeviceResults:
         self.measured |= found
         self.measurements += found.values()
 
+    def add_further(self, arch: Architecture, costs: FurtherCosts) -> None:
+        """Take in what a subnet was found to cost beside latency."""
+        self.memory[arch], self.energy[arch] = costs.memory, costs.energy
+        if costs.sustained:
+            self.sustained[arch] = costs.sustained
+
     @property
-    def predictor(self) -> LatencyModel | Roofline | None:
+    def predictor(self) -> CostModel | Roofline | None:
         """What gives the latency of an architecture that was not measured."""
         return self.roofline or self.latency_model
 
     def verdict(self, budget: Budget, arch: Architecture, counter: ComplexityCounter) -> str:
         """Say whether an architecture keeps every limit of a budget: yes, borderline or no.
 
-        A latency makes a `yes` only where it was measured: an estimate within the limit is borderline.
+        What has to be measured makes a `yes` only where it was: an estimate within the limit is borderline, and so is
+        what could not be found out.
         """
-        verdicts = []
-        for limit in budget.limits:
-            if limit.kind == COMPUTE:
-                verdicts.append("yes" if counter.compute_fraction(arch) <= limit.value else "no")
-            elif limit.kind == LATENCY and self.roofline:
-                verdicts.append("borderline" if self.roofline.predict_ms(arch) <= limit.value else "no")
-            elif limit.kind == LATENCY:
-                measurement = self.measured.get(arch)
-                verdicts.append(within_budget(measurement.summary if measurement else None, limit.value))
-        return worst(verdicts)
+        return worst(self._keeps(limit, arch, counter) for limit in budget.limits)
+
+    def _keeps(self, limit: Limit, arch: Architecture, counter: ComplexityCounter) -> str:
+        if limit.kind == LATENCY and self.roofline:
+            return "borderline" if self.roofline.predict_ms(arch) <= limit.value else "no"
+        if limit.kind == LATENCY:
+            measurement = self.measured.get(arch)
+            return within_budget(measurement.summary if measurement else None, limit.value)
+        spent = self.spent(arch, counter)[limit.kind]
+        if math.isnan(spent):
+            return "borderline"
+        return "yes" if spent <= limit.value else "no"
+
+    def costs(self, counter: ComplexityCounter) -> dict[Kind, Cost]:
+        """Return what is known of any architecture without measuring it: exactly, predicted or estimated."""
+        found: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
+        if self.predictor:
+            found[LATENCY] = self.predictor.predict_ms
+        if size := self.model_size:
+            found[MODEL_SIZE] = lambda arch: size.predict(arch) / MEGABYTE
+        for kind, model in ((MEMORY, self.memory_model), (ENERGY, self.energy_model)):
+            if model:
+                found[kind] = model.predict
+        return found
+
+    def spent(self, arch: Architecture, counter: ComplexityCounter) -> dict[Kind, float]:
+        """Return what an architecture was found to cost; what was not found out is NaN."""
+        measurement = self.measured.get(arch)
+        size = self.model_bytes.get(arch)
+        known = {
+            COMPUTE: counter.compute_fraction(arch),
+            LATENCY: measurement.summary.p50_ms if measurement and measurement.summary else None,
+            MODEL_SIZE: None if size is None else size / MEGABYTE,
+            MEMORY: self.memory[arch].figure if arch in self.memory else None,
+            ENERGY: self.energy[arch].figure if arch in self.energy else None,
+        }
+        return {kind: math.nan if cost is None else cost for kind, cost in known.items()}
+
+    def unknown(self, budget: Budget, arch: Architecture) -> list[str]:
+        """Return why limited costs of an architecture, which were looked for, could not be found out."""
+        records: dict[Kind, PassRecord | None] = {MEMORY: self.memory.get(arch), ENERGY: self.energy.get(arch)}
+        found = [records.get(kind) for kind in budget.kinds]
+        return [record.reason for record in found if record and record.figure is None]
+
+    def deployed_upem(self, arch: Architecture) -> float | None:
+        """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers.
+
+        A subnet that is answered wrongly has none: it must not lie on the front, however fast it is.
+        """
+        if self.doubt(arch):
+            return None
+        if self.precision == "fp32":
+            return self.upem.get(arch)
+        answers = self.answers.get(arch)
+        return answers.upem if answers else None
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -104,12 +195,12 @@ def worst(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=("yes", "borderline", "no").index)
 
 
-def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter, batch_size: int) -> list[Row]:
+def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter) -> list[Row]:
     """Return one row for every subnet of the bank that was measured or scored on the device, costliest first."""
     archs = {arch for arch in (*results.measured, *results.upem) if bank.offers(arch)}
     model = bank.spec.model
     return [
-        Row(**_identity(results, batch_size), **_complexity(arch, model, counter), **_found(results, arch, counter))
+        Row(**_identity(results), **_complexity(arch, model, counter), **_found(results, arch, counter))
         for arch in sorted(archs, key=lambda arch: (-counter.macs(arch), arch))
     ]
 
@@ -143,10 +234,10 @@ def with_accuracy(
     return filled
 
 
-def _identity(results: DeviceResults, batch_size: int) -> dict[str, Any]:
+def _identity(results: DeviceResults) -> dict[str, Any]:
     """Return what names the device and its settings; an estimate is of no engine, and of threads where they matter."""
     fingerprint, profile = results.fingerprint, results.profile
-    common = {"device": profile.name, "precision": results.precision, "batch_size": batch_size}
+    common = {"device": profile.name, "precision": results.precision, "batch_size": results.batch_size}
     if fingerprint is None:
         return {**common, "threads": profile.threads if profile.hardware and profile.hardware.cores else None}
     return {
@@ -179,38 +270,24 @@ def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounte
     return {
         "model_bytes": results.model_bytes.get(arch),
         "predicted_ms": predicted,
-        "upem": _upem(results, arch),
+        "upem": results.deployed_upem(arch),
         "agreement": answers.agreement if answers else None,
         "chosen_by": results.found_by.get(arch),
         "budget": ";".join(budget.label for budget in budgets) or None,
         "selected": "yes" if budgets else "no",
         "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
         **(_latency(measurement) if measurement else unmeasured),
-        **_further(results.further.get(arch)),
+        **_further(results, arch),
         **({"reason": doubt} if (doubt := results.doubt(arch)) else {}),
     }
 
 
-def _upem(results: DeviceResults, arch: Architecture) -> float | None:
-    """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers.
-
-    A subnet that is answered wrongly has none: it must not lie on the front, however fast it is.
-    """
-    if results.doubt(arch):
-        return None
-    if results.precision == "fp32":
-        return results.upem.get(arch)
-    answers = results.answers.get(arch)
-    return answers.upem if answers else None
-
-
-def _further(costs: FurtherCosts | None) -> dict[str, Any]:
-    if costs is None:
-        return {}
+def _further(results: DeviceResults, arch: Architecture) -> dict[str, Any]:
+    memory, energy, steady = results.memory.get(arch), results.energy.get(arch), results.sustained.get(arch)
     return {
-        "peak_memory_mb": costs.memory.peak_mb,
-        "energy_mj": costs.energy.energy_mj,
-        "sustained_p50_ms": costs.sustained.p50_ms if costs.sustained and costs.sustained.settled else None,
+        "peak_memory_mb": memory.peak_mb if memory else None,
+        "energy_mj": energy.energy_mj if energy else None,
+        "sustained_p50_ms": steady.p50_ms if steady and steady.settled else None,
     }
 
 

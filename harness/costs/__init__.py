@@ -1,18 +1,36 @@
-"""What a subnet costs: multiply-adds and parameters, exactly; latency, predicted or estimated."""
+"""What a subnet costs: multiply-adds, parameters, size, exactly; latency, memory, energy, predicted or estimated."""
 
 from harness.costs.complexity import ComplexityCounter, count_macs, input_numbers
-from harness.costs.latency_model import HeldOutError, LatencyFeatures, LatencyModel, TooFewMeasurements
+from harness.costs.cost_model import CostModel, Observations, Prediction, TooFewMeasurements
+from harness.costs.energy_model import fit_energy
+from harness.costs.held_out import HeldOutError, held_out_error
+from harness.costs.layer_costs import MeasuredLayer
+from harness.costs.layer_kinds import LayerKind, LayerTable
+from harness.costs.linear import LinearModel, TooFewFigures
+from harness.costs.memory_model import fit_memory
+from harness.costs.model_size import Form, ModelSize
 from harness.costs.roofline import NUMBER_BYTES, Roof, Roofline
 
 __all__ = [
     "NUMBER_BYTES",
     "ComplexityCounter",
+    "CostModel",
+    "Form",
     "HeldOutError",
-    "LatencyFeatures",
-    "LatencyModel",
+    "LayerKind",
+    "LayerTable",
+    "LinearModel",
+    "MeasuredLayer",
+    "ModelSize",
+    "Observations",
+    "Prediction",
     "Roof",
     "Roofline",
+    "TooFewFigures",
     "TooFewMeasurements",
     "count_macs",
+    "fit_energy",
+    "fit_memory",
+    "held_out_error",
     "input_numbers",
 ]

@@ -5,6 +5,7 @@ Deployed: batch-norm folded into the convolutions, one head; convolutions and li
 
 from __future__ import annotations
 
+import math
 import warnings
 from functools import cached_property
 
@@ -54,6 +55,10 @@ class ComplexityCounter:
     def params(self, arch: Architecture) -> int:
         """Return the number of folded weights and biases."""
         return int(self.layer_params(arch).sum())
+
+    def channels(self, arch: Architecture) -> int:
+        """Return the number of output channels of all layers: that of folded biases."""
+        return int(self._widths(arch)[1].sum())
 
     def compute_fraction(self, arch: Architecture) -> float:
         """Return the multiply-adds as a fraction of the full-width subnet's."""
@@ -110,15 +115,15 @@ def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str
 
 
 @torch.no_grad()
-def input_numbers(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int]:
-    """Return how many numbers every convolution and linear layer reads for one image, by the layer's name."""
+def input_shapes(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, tuple[int, ...]]:
+    """Return the shape that every convolution and linear layer reads for one image, by the layer's name."""
     names: dict[nn.Module, str] = {
         layer: name for name, layer in module.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))
     }
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, ...]] = {}
 
     def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...], _: object) -> None:
-        found[names[layer]] = inputs[0].numel()
+        found[names[layer]] = tuple(inputs[0].shape[1:])
 
     handles = [layer.register_forward_hook(note) for layer in names]
     try:
@@ -127,3 +132,8 @@ def input_numbers(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[
         for handle in handles:
             handle.remove()
     return found
+
+
+def input_numbers(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return how many numbers every convolution and linear layer reads for one image, by the layer's name."""
+    return {name: math.prod(shape) for name, shape in input_shapes(module, input_shape).items()}

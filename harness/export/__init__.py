@@ -2,6 +2,7 @@
 
 from harness.export.files import subnet_filename, write_subnet
 from harness.export.precisions import PrecisionError, in_precision
+from harness.export.single_layer import single_layer
 from harness.export.template import IR_VERSION, OPSET, Template
 from harness.export.topology import topology_key
 from harness.export.verification import RELATIVE_TOLERANCE, ExportMismatch, VerifiedExport, engine_logits, verify
@@ -16,6 +17,7 @@ __all__ = [
     "VerifiedExport",
     "engine_logits",
     "in_precision",
+    "single_layer",
     "subnet_filename",
     "topology_key",
     "verify",

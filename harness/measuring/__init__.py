@@ -6,7 +6,7 @@ from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
-from harness.measuring.passes import OWN_PROCESS
+from harness.measuring.passes import OWN_PROCESS, PassRecord
 from harness.measuring.protocol import explore, finalists
 from harness.measuring.results import (
     LatencySummary,
@@ -28,6 +28,7 @@ __all__ = [
     "MeasurementError",
     "MemoryRecord",
     "NullTest",
+    "PassRecord",
     "ProcessRecord",
     "Store",
     "Subject",

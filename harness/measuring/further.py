@@ -34,15 +34,18 @@ def measure_further(
     subject: Subject,
     *,
     store: Store,
+    memory: MemoryRecord | None = None,
+    energy: EnergyRecord | None = None,
     heating: Callable[[float, float], None] = lambda done_s, most_s: None,
 ) -> FurtherCosts:
     """Measure memory, energy and, where the profile asks for it, sustained latency; reused where the store has them.
 
-    `heating` counts the seconds that the last one takes towards their limit.
+    `memory` and `energy` are what is known already; `heating` counts the seconds that the last one takes towards their
+    limit.
     """
     steady = device.profile.sustained
     return FurtherCosts(
-        memory=measure_memory(device, subject, store=store),
-        energy=measure_energy(device, subject, store=store),
+        memory=memory or measure_memory(device, subject, store=store),
+        energy=energy or measure_energy(device, subject, store=store),
         sustained=measure_sustained(device, subject, store=store, progress=heating) if steady else None,
     )

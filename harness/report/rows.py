@@ -89,8 +89,8 @@ class Row:
 
     @property
     def series(self) -> str:
-        """What the row is drawn with: one device in one precision."""
-        return series_name(self.device, self.precision)
+        """What the row is drawn with: one device in one precision, at one batch size."""
+        return series_name(self.device, self.precision, self.batch_size)
 
     @property
     def budgets(self) -> tuple[str, ...]:
@@ -144,9 +144,11 @@ class Row:
         return self
 
 
-def series_name(device: str, precision: str) -> str:
-    """Return what a device in a precision is called: float32, the rule, goes without saying."""
-    return device if precision == "fp32" else f"{device} {precision}"
+def series_name(device: str, precision: str, batch_size: int = 1) -> str:
+    """Return what a device in a precision, at a batch size, is called; float32 and one image go without saying."""
+    own = [precision] if precision != "fp32" else []
+    own += [f"batch {batch_size}"] if batch_size > 1 else []
+    return " ".join([device, *own])
 
 
 def columns() -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from harness.report.rows import Row
 
 UNKNOWN = "–"
-_LIMIT = re.compile(r"([0-9.]+(?:/[0-9]+)?)\s*([A-Za-z]*)")
-_UNITS = ("", "ms", "MB", "mJ")
+_LIMIT = re.compile(r"([0-9.]+(?:/[0-9]+)?)\s*([A-Za-z-]*)")
+_UNITS = ("", "ms", "MB", "MB-model", "mJ")
 
 
 class TimeUnit(NamedTuple):
@@ -90,7 +90,7 @@ def limit(budget: str) -> tuple[float, str] | None:
 
 
 def loosest_first(budgets: Iterable[str]) -> list[str]:
-    """Sort budgets: fractions, then ms, MB, mJ, then what is joint or unknown; the most generous first in each."""
+    """Sort budgets: fractions, ms, MB, MB-model, mJ, then what is joint or unknown; the most generous first in each."""
 
     def place(budget: str) -> tuple[int, float, str]:
         known = limit(budget)

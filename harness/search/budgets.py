@@ -29,7 +29,8 @@ class Kind:
     """A cost that can be limited.
 
     `option` is its name on the command line, `unit` follows the number in a label, `meaning` and `cheapest` are words
-    for messages; a `relative` one is a share of the full-width subnet's cost, at most 1, and may be written as 1/8.
+    for messages; a `relative` one is a share of the full-width subnet's cost, at most 1, and may be written as 1/8. An
+    `exact` one is known of an architecture without a device.
     """
 
     option: str
@@ -37,6 +38,12 @@ class Kind:
     meaning: str
     cheapest: str
     relative: bool = False
+    exact: bool = False
+
+    @property
+    def setting(self) -> str:
+        """What the option is called in run.json."""
+        return self.option.strip("-").replace("-", "_")
 
     def show(self, value: float) -> str:
         """Write a cost as the tightest limit, in three digits or as 1/n, that still allows it."""
@@ -47,12 +54,27 @@ class Kind:
         return _plain(up) + self.unit
 
 
-COMPUTE = Kind("--budgets", "", "a share of the full multiply-adds such as 1/8 or 0.1", "the smallest subnet", True)
+COMPUTE = Kind(
+    "--budgets",
+    "",
+    "a share of the full multiply-adds such as 1/8 or 0.1",
+    "the smallest subnet",
+    relative=True,
+    exact=True,
+)
 LATENCY = Kind("--latency-ms", "ms", "a positive number of milliseconds such as 10", "the fastest subnet measured")
-KINDS = (COMPUTE, LATENCY)
+MEMORY = Kind("--memory-mb", "MB", "a positive number of megabytes such as 30", "the smallest subnet measured")
+MODEL_SIZE = Kind(
+    "--model-mb", "MB-model", "a positive number of megabytes such as 5", "the smallest subnet's file", exact=True
+)
+ENERGY = Kind("--energy-mj", "mJ", "a positive number of millijoules such as 5", "the smallest subnet measured")
+KINDS = (COMPUTE, LATENCY, MEMORY, MODEL_SIZE, ENERGY)
 
 #: What is answered where no limit is given.
 DEFAULT = "1,1/2,1/4,1/8,1/16,1/32,1/64"
+
+#: Combinations of alternatives that one run answers, at most: each is searched for.
+MOST_BUDGETS = 64
 
 
 class BudgetError(ValueError):
@@ -69,7 +91,7 @@ class Limit:
 
     @property
     def label(self) -> str:
-        """The limit in the report: 1/64, 10ms."""
+        """The limit in the report: 1/64, 10ms, 30MB, 5MB-model, 5mJ."""
         return self.text + self.kind.unit
 
 
@@ -84,9 +106,18 @@ class Budget:
         """The budget in the report: 1/64, 10ms, 1/64+10ms."""
         return "+".join(limit.label for limit in self.limits)
 
-    def allows(self, spent: Mapping[Kind, float]) -> bool:
-        """Say whether all limits are kept; a cost that is not known (NaN) keeps none."""
-        return all(spent[limit.kind] <= limit.value for limit in self.limits)
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is limited."""
+        return tuple(limit.kind for limit in self.limits)
+
+    def allows(self, arch: Architecture, costs: Mapping[Kind, Cost]) -> bool:
+        """Say whether an architecture keeps all limits; a cost that is not known (NaN) keeps none.
+
+        Costs that are known exactly are looked at first, and the others only where those are kept.
+        """
+        cheap_first = sorted(self.limits, key=lambda limit: not limit.kind.exact)
+        return all(costs[limit.kind](arch) <= limit.value for limit in cheap_first)
 
     def load(self, spent: Mapping[Kind, float]) -> float:
         """Return the largest share of any limit that is spent; above 1 the budget is not met."""
@@ -118,6 +149,9 @@ def parse_budgets(options: Mapping[Kind, str | None]) -> tuple[Budget, ...]:
     """
     given = [parse_limits(kind, text) for kind in KINDS if (text := options.get(kind)) is not None]
     alternatives = given or [parse_limits(COMPUTE, DEFAULT)]
+    if (count := math.prod(map(len, alternatives))) > MOST_BUDGETS:
+        names = " and ".join(limits[0].kind.option for limits in alternatives)
+        raise BudgetError(f"{names}: {count} budgets in all are too many; one run answers {MOST_BUDGETS} at most")
     return tuple(Budget(limits) for limits in itertools.product(*alternatives))
 
 
@@ -166,8 +200,8 @@ def _plain(number: Decimal) -> str:
 
 
 def describe(budget: Budget, spent: Mapping[Kind, float]) -> str:
-    """Write costs in the terms of a budget: 1/8 and 6.2ms."""
-    return " and ".join(limit.kind.show(spent[limit.kind]) for limit in budget.limits)
+    """Write costs in the terms of a budget, those that are known: 1/8 and 6.2ms."""
+    return " and ".join(kind.show(spent[kind]) for kind in budget.kinds if not math.isnan(spent[kind]))
 
 
 def costs_of(arch: Architecture, costs: Mapping[Kind, Cost], kinds: Sequence[Kind]) -> dict[Kind, float]:

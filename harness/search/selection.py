@@ -45,10 +45,9 @@ def select(
 
 
 def _select_one(ranked: list[Candidate], budget: Budget, costs: Mapping[Kind, Cost], runners_up: int) -> Selection:
-    kinds = [limit.kind for limit in budget.limits]
-    spent = [costs_of(candidate.arch, costs, kinds) for candidate in ranked]
-    within = [candidate for candidate, cost in zip(ranked, spent, strict=True) if budget.allows(cost)]
+    within = [candidate for candidate in ranked if budget.allows(candidate.arch, costs)]
     if not within:
+        spent = (costs_of(candidate.arch, costs, budget.kinds) for candidate in ranked)
         nearest = min(spent, key=budget.load)
         raise InfeasibleBudget(budget, f"the nearest of {len(ranked)} subnets needs {describe(budget, nearest)}")
     best, *others = within[: 1 + runners_up]

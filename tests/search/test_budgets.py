@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from harness.search import (
     COMPUTE,
+    ENERGY,
     LATENCY,
+    MEMORY,
+    MODEL_SIZE,
     BudgetError,
     InfeasibleBudget,
     Kind,
@@ -16,6 +19,7 @@ from harness.search import (
     parse_limits,
     split_feasible,
 )
+from harness.space import Architecture
 
 
 def labels(**options: str) -> list[str]:
@@ -138,7 +142,43 @@ def test_a_budget_exactly_at_the_least_cost_is_feasible_and_unknown_costs_rule_n
 
 def test_a_budget_allows_what_keeps_all_its_limits() -> None:
     (budget,) = parse_budgets({COMPUTE: "1/4", LATENCY: "10"})
-    assert budget.allows({COMPUTE: 0.25, LATENCY: 10})
-    assert not budget.allows({COMPUTE: 0.26, LATENCY: 1})
-    assert not budget.allows({COMPUTE: 0.1, LATENCY: 10.1})
-    assert not budget.allows({COMPUTE: 0.1, LATENCY: math.nan})
+
+    def allows(compute: float, latency: float) -> bool:
+        return budget.allows((1,), {COMPUTE: lambda _: compute, LATENCY: lambda _: latency})
+
+    assert allows(0.25, 10)
+    assert not allows(0.26, 1)
+    assert not allows(0.1, 10.1)
+    assert not allows(0.1, math.nan)
+
+
+def test_costs_known_exactly_are_looked_at_before_predicted_ones() -> None:
+    (budget,) = parse_budgets({LATENCY: "10", MODEL_SIZE: "5"})
+
+    def predicted(_: Architecture) -> float:
+        raise AssertionError("the file is too large already")
+
+    assert not budget.allows((1,), {LATENCY: predicted, MODEL_SIZE: lambda _: 6.0})
+
+
+def test_every_limit_has_a_label_of_its_own_and_joint_ones_are_in_one_order() -> None:
+    options = {ENERGY: "5", MODEL_SIZE: "30", MEMORY: "30", LATENCY: "10", COMPUTE: "1/64"}
+    (budget,) = parse_budgets(options)
+    assert budget.label == "1/64+10ms+30MB+30MB-model+5mJ"
+    assert [kind.setting for kind in budget.kinds] == ["budgets", "latency_ms", "memory_mb", "model_mb", "energy_mj"]
+
+
+@pytest.mark.parametrize("kind", [MEMORY, MODEL_SIZE, ENERGY])
+@pytest.mark.parametrize("text", ["", "5MB", "0", "-1", "1/2", "nan", "5,,6"])
+def test_other_wrong_limits_are_refused_in_one_sentence(kind: Kind, text: str) -> None:
+    with pytest.raises(BudgetError, match=rf"^{kind.option}: .* is not a positive number of m"):
+        parse_limits(kind, text)
+
+
+def test_more_budgets_than_can_be_searched_for_are_refused() -> None:
+    some = ",".join(str(value) for value in range(1, 9))
+    assert len(parse_budgets({LATENCY: some, MEMORY: some})) == 64
+    with pytest.raises(
+        BudgetError, match=r"^--latency-ms and --memory-mb: 72 budgets in all are too many; .* 64 at most"
+    ):
+        parse_budgets({LATENCY: some + ",9", MEMORY: some})

@@ -1,0 +1,218 @@
+"""The cost model: the latency of any architecture on one device, with an interval, from minutes of measuring.
+
+A latency is the sum over the layers of what each costs at its widths, a linear function of its channel blocks. Layers
+measured one by one give a first idea of every rate; whole networks, measured as they run, correct them: caches, fused
+sums, layouts that change between layers. That is a Bayesian linear regression (Bishop, Pattern Recognition and Machine
+Learning, section 3.3) with the layers' rates as the prior's mean and relative errors, so that the small end counts as
+much as the large one. How far the prior is trusted is what predicts networks best that the fit leaves out.
+
+Latencies are kept as shares of the full-width subnet's of the same rounds (MEASURING section 2.4).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import t as student
+
+from harness.bank import Architecture
+from harness.costs.channel_blocks import ChannelBlocks, Floats
+from harness.costs.layer_costs import LayerCosts, MeasuredLayer
+from harness.costs.layer_kinds import LayerTable
+
+#: Networks that a model is fitted to, at least.
+LEAST_NETWORKS = 8
+
+#: How much the measured networks count against the prior: the grid from which leaving one out chooses.
+RIDGES = tuple(10.0**power for power in np.arange(-4.5, 1.1, 0.5))
+
+#: A network counts less where it is this many times further off than the typical one (Huber's rule).
+HUBER = 2.5
+
+LEVEL = 0.95
+
+#: No network is predicted to take a smaller share of the full width's latency: a linear function may fall below zero.
+SMALLEST = 1e-6
+
+
+class TooFewMeasurements(ValueError):
+    """Not enough measured networks or layers to fit a cost model."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What a cost model is fitted to; costs and ratios are shares of the full-width subnet's latency."""
+
+    anchor_ms: float
+    layers: tuple[MeasuredLayer, ...]
+    networks: tuple[tuple[Architecture, float], ...]
+
+
+class NetworkFeatures:
+    """What a network's latency is linear in: a constant, its layers' features by kind, and its residual sums."""
+
+    def __init__(self, table: LayerTable, blocks: ChannelBlocks) -> None:
+        self._table = table
+        self._blocks = blocks
+        self._sums = [own for layers in table.kinds.values() if (own := [i for i in layers if table.ends_block(i)])]
+
+    def __call__(self, archs: Sequence[Architecture]) -> Floats:
+        """Return the features [architectures, features]."""
+        widths = self._table.widths(archs)
+        columns = [np.ones((len(archs), 1))]
+        for layers in self._table.kinds.values():
+            flat = self._blocks.features(widths[:, layers].reshape(-1, 2))
+            columns.append(flat.reshape(len(archs), len(layers), -1).sum(axis=1))
+        columns += [widths[:, layers, 1].sum(axis=1, keepdims=True).astype(float) for layers in self._sums]
+        return np.concatenate(columns, axis=1)
+
+    def prior(self, costs: LayerCosts) -> Floats:
+        """Return the rates that single layers suggest: nothing for the constant and the sums."""
+        rates = (costs.rates[kind] for kind in self._table.kinds)
+        return np.concatenate([np.zeros(1), *rates, np.zeros(len(self._sums))])
+
+    def layer_costs(self, rates: Floats) -> tuple[float, list[Callable[[int, int], float]]]:
+        """Return the constant, and for every layer what it costs at (input, output) channels."""
+        count = self._blocks.features(np.ones((1, 2), np.int64)).shape[1]
+        sums = dict(zip([tuple(own) for own in self._sums], rates[1 + count * len(self._table.kinds) :], strict=True))
+        per_output = {layer: float(rate) for own, rate in sums.items() for layer in own}
+        found: dict[int, Callable[[int, int], float]] = {}
+        for number, layers in enumerate(self._table.kinds.values()):
+            own = rates[1 + number * count : 1 + (number + 1) * count]
+            kind_cost = functools.cache(functools.partial(self._cost, own.tobytes()))
+            for layer in layers:
+                found[layer] = functools.partial(_with_sum, kind_cost, per_output.get(layer, 0.0))
+        return float(rates[0]), [found[layer] for layer in sorted(found)]
+
+    def _cost(self, rates: bytes, inputs: int, outputs: int) -> float:
+        features = self._blocks.features(np.array([[inputs, outputs]], np.int64))
+        return float(features[0] @ np.frombuffer(rates))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted milliseconds, with the interval in which 95% of measurements are expected."""
+
+    ms: float
+    low_ms: float
+    high_ms: float
+
+
+class CostModel:
+    """Predicts the latency of any architecture of one space, for the device and settings it was fitted on."""
+
+    def __init__(self, table: LayerTable, seen: Observations) -> None:
+        """Fit. Raises TooFewMeasurements where a kind of layer or enough networks are missing."""
+        missing = [kind.name for kind in table.kinds if kind not in {layer.kind for layer in seen.layers}]
+        if missing:
+            raise TooFewMeasurements(f"no layer was measured of: {', '.join(missing)}")
+        if len({arch for arch, _ in seen.networks}) < LEAST_NETWORKS:
+            raise TooFewMeasurements(
+                f"a cost model needs at least {LEAST_NETWORKS} different networks, got {len(seen.networks)}"
+            )
+        self.anchor_ms = seen.anchor_ms
+        self.layers = LayerCosts.fit(seen.layers)
+        self._features = NetworkFeatures(table, self.layers.blocks)
+        ratios = np.array([ratio for _, ratio in seen.networks])
+        raw = self._features([arch for arch, _ in seen.networks])
+        # Of unit mean square, relative to the latency: one ridge then means the same for every rate.
+        self._scale = 1 / np.sqrt(((raw / ratios[:, None]) ** 2).mean(axis=0) + 1e-18)
+        prior = self._features.prior(self.layers) / self._scale
+        self._fit = _Regression.fit(raw * self._scale / ratios[:, None], prior)
+        self._table = table
+        self._constant, self._layer_costs = self._features.layer_costs(self._fit.rates * self._scale)
+
+    @property
+    def blocks(self) -> ChannelBlocks:
+        """In which blocks the device computes channels."""
+        return self.layers.blocks
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a measurement about a perfect prediction, relative, as leaving one out shows it."""
+        return self._fit.noise
+
+    def predict_ms(self, arch: Architecture) -> float:
+        """Return the predicted latency in milliseconds, in microseconds: layers seen before are remembered."""
+        widths = self._table.layer_widths(arch)
+        ratio = self._constant + sum(cost(*own) for cost, own in zip(self._layer_costs, widths, strict=True))
+        return max(ratio, SMALLEST) * self.anchor_ms
+
+    def predict_all_ms(self, archs: Sequence[Architecture]) -> Floats:
+        """Return the predicted latencies in milliseconds [architectures]."""
+        ratios: Floats = (self._features(archs) * self._scale) @ self._fit.rates
+        return np.maximum(ratios, SMALLEST) * self.anchor_ms
+
+    def uncertainty(self, archs: Sequence[Architecture]) -> Floats:
+        """Return the relative standard error of every prediction [architectures], measurement noise apart."""
+        scaled = self._features(archs) * self._scale
+        ratios = np.maximum(scaled @ self._fit.rates, SMALLEST)
+        return self._fit.standard_error(scaled / ratios[:, None])
+
+    def predict(self, arch: Architecture) -> Prediction:
+        """Return the predicted latency with its 95% interval for a measurement of it."""
+        ms = self.predict_ms(arch)
+        factor = np.exp(self._fit.quantile * np.hypot(self.uncertainty([arch])[0], self._fit.noise))
+        return Prediction(ms, float(ms / factor), float(ms * factor))
+
+
+@dataclass(frozen=True)
+class _Regression:
+    """Ridge regression towards a prior on rows whose target is 1: relative errors."""
+
+    rates: Floats
+    inverse: Floats
+    """(A'WA + ridge I)^-1 [features, features]."""
+    residuals: Floats
+    """Relative errors of rows that the fit leaves out, one at a time [rows]."""
+
+    @classmethod
+    def fit(cls, rows: Floats, prior: Floats) -> _Regression:
+        def weighted(ridge: float) -> _Regression:
+            weights = np.ones(len(rows))
+            for _ in range(3):
+                found = cls._solve(rows, prior, ridge * len(rows), weights)
+                off = np.abs(found.residuals)
+                weights = np.minimum(1.0, HUBER * _typical(off) / np.maximum(off, 1e-12))
+            return found
+
+        fits = [weighted(ridge) for ridge in RIDGES]
+        return min(fits, key=lambda fit: float(np.abs(fit.residuals).mean()))
+
+    @classmethod
+    def _solve(cls, rows: Floats, prior: Floats, ridge: float, weights: Floats) -> _Regression:
+        weighted = rows * weights[:, None]
+        inverse = np.asarray(np.linalg.inv(rows.T @ weighted + ridge * np.eye(rows.shape[1])), np.float64)
+        rates: Floats = prior + inverse @ (weighted.T @ (1 - rows @ prior))
+        leverage = ((rows @ inverse) * weighted).sum(axis=1)
+        residuals: Floats = (rows @ rates - 1) / np.maximum(1 - leverage, 1e-6)
+        return cls(rates, inverse, residuals)
+
+    @cached_property
+    def noise(self) -> float:
+        """The typical size of a residual, as the standard deviation of a normal one."""
+        return _typical(np.abs(self.residuals))
+
+    @cached_property
+    def quantile(self) -> float:
+        """Standard errors to either side that hold 95%: Student's, or what leaving one out needed if that is more."""
+        needed = np.quantile(np.abs(self.residuals), LEVEL) / max(self.noise, 1e-12)
+        return float(max(student.ppf((1 + LEVEL) / 2, len(self.residuals) - 1), min(needed, 10.0)))
+
+    def standard_error(self, rows: Floats) -> Floats:
+        leverage = ((rows @ self.inverse) * rows).sum(axis=1)
+        spread: Floats = self.noise * np.sqrt(np.maximum(leverage, 0.0))
+        return spread
+
+
+def _typical(sizes: Floats) -> float:
+    """Return the standard deviation that the median of absolute errors stands for, were they normal."""
+    return float(max(np.median(sizes) / 0.6745, 1e-9))
+
+
+def _with_sum(cost: Callable[[int, int], float], per_output: float, inputs: int, outputs: int) -> float:
+    return cost(inputs, outputs) + per_output * outputs

@@ -1,0 +1,26 @@
+"""Peak memory of a subnet, predicted to propose candidates for a limit; finalists are always measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.costs.complexity import ComplexityCounter
+from harness.costs.linear import LinearModel
+from harness.space import Architecture
+
+NAMES = ("constant", "M weights", "M activations of the largest layer")
+
+
+def fit_memory(
+    counter: ComplexityCounter, archs: Sequence[Architecture], peaks_mb: Sequence[float], batch_size: int
+) -> LinearModel:
+    """Return the model of measured peaks: a constant, weights, and what the largest layer reads and writes.
+
+    Bytes of a number, and how many copies the runtime holds, are in the rates. Raises as `LinearModel.fit`.
+    """
+
+    def features(arch: Architecture) -> tuple[float, float, float]:
+        largest = (counter.layer_inputs(arch) + counter.layer_activations(arch)).max()
+        return 1.0, counter.params(arch) / 1e6, float(largest) * batch_size / 1e6
+
+    return LinearModel.fit(NAMES, features, archs, peaks_mb)

@@ -1,0 +1,286 @@
+"""Profiling: minutes of measuring on one device, planned as they go, and the cost model that comes of them.
+
+First a spread of whole networks, then single layers of every kind at many widths, then more networks: those of whose
+latency the model is least sure, at every rung of the ladder of compute. Last, random networks that the model has not
+seen: what it is off by on them is its held-out error. Everything is in the store, so what was killed goes on, and what
+was measured by an earlier run is not measured again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from devices import Device
+from harness.bank import Architecture
+from harness.console import Advance
+from harness.costs import (
+    ComplexityCounter,
+    CostModel,
+    HeldOutError,
+    LayerKind,
+    LayerTable,
+    LinearModel,
+    MeasuredLayer,
+    Observations,
+    Prediction,
+    TooFewMeasurements,
+    held_out_error,
+)
+from harness.deployment import Deployment
+from harness.measuring import Measurement, MeasurementError, Store, Subject, explore
+from harness.planning import RUNGS
+from harness.space import encode
+
+#: A network of a rung has this share of the rung's multiply-adds, at least.
+BELOW = 0.6
+
+#: Widths at which a kind of layer is measured by itself, at most.
+LAYER_WIDTHS = 48
+
+#: Single layers that are measured in one go.
+LAYER_BATCH = 64
+
+#: Share of the time that single layers may take.
+LAYER_SHARE = 0.35
+
+#: Networks of every rung that are measured in one go, and candidates that they are chosen from.
+PER_RUNG, CANDIDATES = 3, 24
+
+#: Mean relative error of networks not seen before, at which no more need be measured.
+GOOD_ENOUGH = 0.015
+
+
+Networks = Mapping[Architecture, Measurement]
+
+
+@dataclass
+class Profile:
+    """What profiling a device brought."""
+
+    model: CostModel
+    observations: Observations
+    measured: dict[Architecture, Measurement]
+    """Whole networks, in the order in which they were measured."""
+    held_out: HeldOutError
+    """Of networks measured after the fit."""
+    macs_only: HeldOutError
+    """The same of a constant and the multiply-adds alone, for comparison."""
+    params_only: HeldOutError
+    unseen: list[dict[str, Any]] = field(default_factory=list)
+    """Those networks: widths, predicted interval, measured."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json keeps of it."""
+        return {
+            "anchor_ms": self.model.anchor_ms,
+            "blocks": str(self.model.blocks),
+            "layers": len(self.observations.layers),
+            "networks": len(self.observations.networks),
+            "spread": self.model.spread,
+            "held_out": asdict(self.held_out),
+            "macs_only": asdict(self.macs_only),
+            "params_only": asdict(self.params_only),
+            "unseen": self.unseen,
+        }
+
+
+class Profiler:
+    """Measures one device by a plan that only its seed and what was measured decide."""
+
+    def __init__(
+        self,
+        device: Device,
+        deployment: Deployment,
+        store: Store,
+        *,
+        seconds: float,
+        seed: int,
+        advance: Advance,
+        notice: Callable[[str], None],
+    ) -> None:
+        """Measure for about `seconds`; `advance` is told of them."""
+        self._device = device
+        self._deployment = deployment
+        self._store = store
+        self._seconds = seconds
+        self._seed = seed
+        self._advance = advance
+        self._notice = notice
+        self._space = deployment.bank.space
+        self._counter = ComplexityCounter(deployment.bank)
+        self._table = LayerTable(deployment.bank)
+        self._spent = 0.0
+        self._anchors: list[float] = []
+        self.networks: dict[Architecture, Measurement] = {}
+        self._layers: list[MeasuredLayer] = []
+
+    def profile(self, first: Mapping[Architecture, Subject]) -> Profile:
+        """Measure and fit. `first` are the exported networks to begin with, the full width among them.
+
+        Raises MeasurementError where too little could be measured, and DeviceError where the device is lost.
+        """
+        anchor = first[self._space.full]
+        self._measure_networks(first, anchor)
+        self._measure_layers(anchor)
+        model, batch, last_s = self._fitted(), 0, 0.0
+        while self._spent + 2 * last_s < self._seconds:
+            before = self._spent
+            archs = self._unsure(model, batch)
+            unseen = self._measure_new(archs, anchor)
+            last_s, batch = self._spent - before, batch + 1
+            error = self._error(model, unseen)
+            model = self._fitted()
+            if not unseen or error.mean <= GOOD_ENOUGH:
+                break
+        return self._checked(model, anchor)
+
+    def _checked(self, model: CostModel, anchor: Subject) -> Profile:
+        """Return the profile, with what the model is off by on networks measured after the fit."""
+        seen, known = self._observations(), dict(self.networks)
+        unseen = self._measure_new(self._random(), anchor)
+        if not _ratios(unseen):
+            raise MeasurementError(f"no network could be measured to check the cost model of {self._name}")
+        return Profile(
+            model=model,
+            observations=seen,
+            measured=self.networks,
+            held_out=self._error(model, unseen),
+            macs_only=self._error_of_one(self._counter.macs, known, unseen),
+            params_only=self._error_of_one(self._counter.params, known, unseen),
+            unseen=[
+                _beside(arch, model.predict(arch), ratio * model.anchor_ms) for arch, ratio in _ratios(unseen).items()
+            ],
+        )
+
+    def _error_of_one(self, figure: Callable[[Architecture], int], known: Networks, unseen: Networks) -> HeldOutError:
+        """Return what a constant and a rate of one figure alone are off by."""
+        seen, wanted = _ratios(known), _ratios(unseen)
+        model = LinearModel.fit(
+            ("constant", "rate"), lambda arch: (1.0, figure(arch) / 1e6), list(seen), list(seen.values())
+        )
+        return held_out_error([model.predict(arch) for arch in wanted], list(wanted.values()))
+
+    @property
+    def _name(self) -> str:
+        return self._device.profile.name
+
+    def _observations(self) -> Observations:
+        networks = _ratios(self.networks)
+        return Observations(float(np.median(self._anchors)), tuple(self._layers), tuple(networks.items()))
+
+    def _fitted(self) -> CostModel:
+        try:
+            return CostModel(self._table, self._observations())
+        except TooFewMeasurements as error:
+            raise MeasurementError(f"too little could be measured on {self._name}: {error}") from error
+
+    def _error(self, model: CostModel, unseen: Networks) -> HeldOutError:
+        ratios = _ratios(unseen)
+        predictions = [model.predict(arch) for arch in ratios]
+        measured = [ratio * model.anchor_ms for ratio in ratios.values()]
+        within = [p.low_ms <= ms <= p.high_ms for p, ms in zip(predictions, measured, strict=True)]
+        return held_out_error([p.ms for p in predictions], measured, within)
+
+    def _measure_new(self, archs: Iterable[Architecture], anchor: Subject) -> dict[Architecture, Measurement]:
+        new = [arch for arch in dict.fromkeys(archs) if arch not in self.networks]
+        with tempfile.TemporaryDirectory() as scratch:
+            return self._measure_networks({arch: self._deployment.shape(arch, Path(scratch)) for arch in new}, anchor)
+
+    def _measure_networks(
+        self, subjects: Mapping[Architecture, Subject], anchor: Subject
+    ) -> dict[Architecture, Measurement]:
+        measured = self._explore([*subjects.values()], anchor)
+        found = {arch: measured[subject.name] for arch, subject in subjects.items()}
+        self.networks |= found
+        return found
+
+    def _measure_layers(self, anchor: Subject) -> None:
+        """Measure single layers, every kind in each batch, until their share of the time is spent."""
+        wanted = self._layer_widths()
+        for start in range(0, len(wanted), LAYER_BATCH):
+            if self._layers and self._spent > LAYER_SHARE * self._seconds:
+                break
+            with tempfile.TemporaryDirectory() as scratch:
+                subjects = {
+                    (kind, *widths): self._deployment.layer(kind, *widths, Path(scratch))
+                    for kind, widths in wanted[start : start + LAYER_BATCH]
+                }
+                measured = self._explore([*subjects.values()], anchor)
+            for (kind, inputs, outputs), subject in subjects.items():
+                if summary := measured[subject.name].summary:
+                    self._layers.append(MeasuredLayer(kind, inputs, outputs, summary.ratio))
+
+    def _layer_widths(self) -> list[tuple[LayerKind, tuple[int, int]]]:
+        """Return the layers to measure: the widest and narrowest of each kind first, then as networks have them."""
+        rng = np.random.default_rng(self._seed)
+        drawn = [self._space.full, self._space.smallest, *(self._space.sample(rng) for _ in range(8 * LAYER_WIDTHS))]
+        widths = [self._table.layer_widths(arch) for arch in drawn]
+        by_kind = [
+            (kind, list(dict.fromkeys(row[layers[number % len(layers)]] for number, row in enumerate(widths))))
+            for kind, layers in self._table.kinds.items()
+        ]
+        return [(kind, own[place]) for place in range(LAYER_WIDTHS) for kind, own in by_kind if place < len(own)]
+
+    def _explore(self, subjects: Sequence[Subject], anchor: Subject) -> dict[str, Measurement]:
+        start = time.monotonic()
+        found = explore(
+            self._device,
+            [subject for subject in subjects if subject != anchor],
+            anchor,
+            store=self._store,
+            seed=self._seed,
+            notice=self._notice,
+        )
+        self._anchors += [record.p50_ns / 1e6 for record in found[anchor.name].records]
+        reused = all(measurement.reused for measurement in found.values())
+        self._spent += _recorded_s(found.values()) if reused else time.monotonic() - start
+        self._advance(min(int(self._spent), int(self._seconds)), int(self._seconds))
+        return found
+
+    def _unsure(self, model: CostModel, batch: int) -> list[Architecture]:
+        """Return, of random networks at every rung, those whose latency the model is least sure of."""
+        rng = np.random.default_rng([self._seed, 1, batch])
+        chosen: list[Architecture] = []
+        for rung in RUNGS:
+            drawn = [arch for _ in range(CANDIDATES) if (arch := self._near(rung, rng))]
+            if drawn:
+                order = np.argsort(-model.uncertainty(drawn))
+                chosen += [drawn[place] for place in order[:PER_RUNG]]
+        return chosen
+
+    def _random(self) -> list[Architecture]:
+        rng = np.random.default_rng([self._seed, 2])
+        return [arch for rung in RUNGS for _ in range(PER_RUNG) if (arch := self._near(rung, rng))]
+
+    def _near(self, rung: float, rng: np.random.Generator) -> Architecture | None:
+        return self._space.sample_within(rng, self._counter.compute_fraction, BELOW * rung, rung)
+
+
+def _ratios(networks: Networks) -> dict[Architecture, float]:
+    """Return the latencies as shares of the full width's of the same rounds, of what could be measured."""
+    return {arch: found.summary.ratio for arch, found in networks.items() if found.summary}
+
+
+def _beside(arch: Architecture, predicted: Prediction, measured_ms: float) -> dict[str, Any]:
+    return {
+        "widths": encode(arch),
+        "predicted_ms": predicted.ms,
+        "low_ms": predicted.low_ms,
+        "high_ms": predicted.high_ms,
+        "measured_ms": measured_ms,
+    }
+
+
+def _recorded_s(found: Iterable[Measurement]) -> float:
+    """Return about how long measurements took that were made before."""
+    records = [record for measurement in found for record in measurement.records]
+    running = sum(record.load_ns + record.first_ns + sum(record.samples_ns) for record in records) / 1e9
+    return running + max((record.warmup_s for record in records), default=0.0)
