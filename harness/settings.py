@@ -133,6 +133,8 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
         own["precisions"] = listed(given["precision"])
     if "device" in given:
         own["devices"] = listed(given["device"])
-    effort = QUICK_EFFORT if quick else SearchEffort()
+    effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
+    if "profile_seconds" in given:
+        effort["profile_seconds"] = given["profile_seconds"]
     scoring = {name: given[name] for name in set(ScoringSettings.model_fields) & set(given)}
     return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort, "scoring": scoring})
