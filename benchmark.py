@@ -115,6 +115,15 @@ Estimate = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+ProfileSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--profile-seconds",
+        min=0.1,
+        help="Measuring on each device before the search (default: 60 for images up to 32 pixels, else 300).",
+        rich_help_panel=LIMITS,
+    ),
+]
 Precisions = Annotated[
     str | None,
     typer.Option(
@@ -225,6 +234,7 @@ def pipeline(
     threads: Threads = None,
     batch_size: BatchSizes = None,
     estimate: Estimate = False,
+    profile_seconds: ProfileSeconds = None,
     upem_anchor: UpemAnchor = "full",
     upem_norm: UpemNorm = "l2",
     upem_sharpening: UpemSharpening = None,

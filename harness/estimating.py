@@ -38,7 +38,7 @@ def refuse_unestimated(budgets: Sequence[Budget]) -> None:
     """Raise BudgetError for limits on costs of which nothing is published."""
     for kind in (MEMORY, ENERGY):
         if any(kind in budget.kinds for budget in budgets):
-            raise BudgetError(f"{kind.option} cannot be estimated, only measured: leave that out, or --estimate")
+            raise BudgetError(f"{kind.option} cannot be estimated, only measured: leave out either that or --estimate")
 
 
 def profile_roof(profile: DeviceProfile, precision: Precision) -> Roof:

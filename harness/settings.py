@@ -135,6 +135,7 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
         own["precisions"] = listed(given["precision"])
     if "device" in given:
         own["devices"] = listed(given["device"])
-    effort = (QUICK_EFFORT if quick else SearchEffort()).model_copy(update={"halving": given.get("halving", False)})
+    effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
+    effort |= {name: given[name] for name in ("profile_seconds", "halving") if name in given}
     scoring = {name: given[name] for name in set(ScoringSettings.model_fields) & set(given)}
     return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort, "scoring": scoring})

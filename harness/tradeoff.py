@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,7 +148,10 @@ class DeviceResults:
         return "yes" if spent <= limit.value else "no"
 
     def costs(self, counter: ComplexityCounter) -> dict[Kind, Cost]:
-        """Return what is known of any architecture without measuring it: exactly, predicted or estimated."""
+        """Return what is known of any architecture without measuring it: exactly, predicted or estimated.
+
+        Each is computed once for an architecture, however many budgets ask for it.
+        """
         found: dict[Kind, Cost] = {COMPUTE: counter.compute_fraction}
         if self.predictor:
             found[LATENCY] = self.predictor.predict_ms
@@ -156,7 +160,7 @@ class DeviceResults:
         for kind, model in ((MEMORY, self.memory_model), (ENERGY, self.energy_model)):
             if model:
                 found[kind] = model.predict
-        return found
+        return {kind: functools.cache(cost) for kind, cost in found.items()}
 
     def spent(self, arch: Architecture, counter: ComplexityCounter) -> dict[Kind, float]:
         """Return what an architecture was found to cost; what was not found out is NaN."""

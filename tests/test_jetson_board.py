@@ -70,7 +70,12 @@ class Copies:
         shutil.copytree(self._run, run)
         record = json.loads((run / "run.json").read_text())
         record["arguments"]["batch_size"] = batch_size
-        record["arguments"]["effort"] = {"profiled": profiled, "evaluations": 8, "score_images": 64}
+        record["arguments"]["effort"] = {
+            "profiled": profiled,
+            "profile_seconds": 1,
+            "evaluations": 8,
+            "score_images": 64,
+        }
         (run / "run.json").write_text(json.dumps(record))
         store = self._folder / f"store-{self._count}.sqlite"
         return self._runner("search", "--run", run, "--store", store, "--device", device, *options), run
@@ -217,6 +222,22 @@ def test_trtexec_alone_and_networks_that_it_fails_on_each_in_its_own_way(
     assert 0 < row.compute_p50_ms < row.host_p50_ms
     assert (row.energy_mj, row.peak_memory_mb, row.sustained_p50_ms) == (None, None, None)
     assert builds_of_finalists(run) == {0, 1, 2}
+
+
+def test_limits_on_memory_and_energy_are_answered_where_there_are_sensors(on_the_desk: Boards, copies: Copies) -> None:
+    on_the_desk("6")
+    limits = ("--memory-mb", "100000", "--energy-mj", "1000000")
+    done, run = copies.search(*ONE_BUDGET, *limits)
+    assert done.code == 0, done.err
+    row = selected(run)["fp32"]
+    assert (row.budget, row.within_budget) == ("1/64+100000MB+1000000mJ", "yes")
+    assert row.energy_mj is not None
+    assert row.peak_memory_mb is not None
+    models = record_of(run)["cost_models"]["jetson"]
+    assert all(models[cost]["held_out"]["p90"] >= 0 for cost in ("memory", "energy"))
+    done, run = copies.search(*ONE_BUDGET, "--energy-mj", "0.000001")
+    assert done.code == 4
+    assert "budget 1/64+0.000001mJ cannot be met: the smallest subnet measured needs " in done.sentence
 
 
 def test_what_is_found_on_it_is_told_and_a_zone_that_cannot_be_read_is_left_out(

@@ -51,8 +51,9 @@ class _Column(NamedTuple):
 def closing_tables(rows: Sequence[Row], *, width: int = 100) -> list[Table]:
     """Return one table per device with a line for every budget; ``width``: characters there are.
 
-    A budget that several rows answer (say in two precisions) has several lines. Target accuracy is a column where any
-    row has it. Why a row is not ok stands under its table.
+    A budget that several rows answer (say in two precisions, or at two batch sizes) has several lines, and which of
+    them loses least stands under the table. Target accuracy is a column where any row has it. Why a row is not ok
+    stands under its table too.
     """
     chosen = [row for row in rows if row.selected == "yes"]
     devices = dict.fromkeys(row.device for row in chosen)
@@ -70,7 +71,7 @@ def _table(rows: Sequence[Row], without: frozenset[str]) -> Table:
     shared = shared_configuration(rows)
     table = Table(
         title=Text.assemble((rows[0].device, "bold"), *(f" · {text}" for text in shared)),
-        caption=_reasons(rows),
+        caption=_caption([*_reasons(rows), *_least_losses(rows, shared)]),
         box=SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -134,14 +135,34 @@ def _verdict(row: Row) -> Lines:
     return [(word, _COLOURS.get(word, "")) for word in words]
 
 
-def _reasons(rows: Sequence[Row]) -> Text | None:
+def _caption(lines: Sequence[str]) -> Text | None:
+    return Text("\n".join(lines)) if lines else None
+
+
+def _least_losses(rows: Sequence[Row], shared: Sequence[str]) -> list[str]:
+    """Say of every budget that several configurations answer which of them has the lowest UPEM within it.
+
+    UPEM is that of what is deployed and a latency that of a call, a whole batch, as budgets are. Only what surely keeps
+    the budget counts.
+    """
+    lines = []
+    for budget in loosest_first({budget for row in rows for budget in row.budgets}):
+        answers = [row for row in rows if budget in row.budgets]
+        able = [(row.upem, row) for row in answers if row.within_budget == "yes" and row.upem is not None]
+        if len(answers) > 1 and able:
+            upem, best = min(able, key=lambda pair: pair[0])
+            own = ", ".join(text for text in configuration(best).values() if text not in shared)
+            lines.append(f"{budget}: lowest UPEM within it is {upem:.4f}, by {own}")
+    return lines
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
     """Say once per row why it is not as it should be."""
-    lines = [
+    return [
         f"{', '.join([*loosest_first(row.budgets)])} {', '.join(flags(row))}: {row.reason}"
         for row in rows
         if row.reason
     ]
-    return Text("\n".join(lines)) if lines else None
 
 
 def _stacked(lines: Lines) -> Text:

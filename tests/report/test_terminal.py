@@ -81,5 +81,17 @@ def test_every_device_has_a_table_and_shared_settings_are_said_once() -> None:
     assert str(first.title) == "cpu · onnxruntime 1.31.1 · 1 thread · fp32 · batch 1"
     assert str(second.title) == "pi5 · onnxruntime 1.31.1 · 4 threads · batch 1"
     assert second.row_count == 14
-    assert printed(coarse + precise).count("int8") == 7
+    table = printed(coarse + precise).partition("lowest UPEM")[0]
+    assert table.count("int8") == 7
     assert closing_tables([]) == []
+
+
+def test_of_several_configurations_the_one_that_loses_least_within_a_budget_is_named() -> None:
+    single, batch = tradeoff(), tradeoff(batch_size=8)
+    single[-1] = dataclasses.replace(single[-1], upem=0.3)
+    batch[-1] = dataclasses.replace(batch[-1], upem=0.25)
+    batch[-2] = dataclasses.replace(batch[-2], upem=0.0, within_budget="no")
+    text = printed([*single, *batch], 140)
+    assert "1/64: lowest UPEM within it is 0.2500, by batch 8" in text
+    assert f"1/32: lowest UPEM within it is {single[-2].upem:.4f}, by batch 1" in text, "what misses it does not count"
+    assert "lowest UPEM" not in printed(single, 140)

@@ -64,8 +64,8 @@ def test_a_percentage_is_whole_only_if_it_is_all() -> None:
 
 
 def test_limits_are_understood() -> None:
-    assert [limit(b) for b in ("1/64", "0.25", "10ms", "30MB", "5mJ")] == [
-        (1 / 64, ""), (0.25, ""), (10.0, "ms"), (30.0, "MB"), (5.0, "mJ"),
+    assert [limit(b) for b in ("1/64", "0.25", "10ms", "30MB", "30MB-model", "5mJ")] == [
+        (1 / 64, ""), (0.25, ""), (10.0, "ms"), (30.0, "MB"), (30.0, "MB-model"), (5.0, "mJ"),
     ]  # fmt: skip
     assert [limit(b) for b in ("1/0", "10ms+30MB", "many", "1.2.3ms", "5kg")] == [None] * 5
 
