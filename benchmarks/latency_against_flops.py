@@ -66,7 +66,12 @@ class Choice:
 def on_multiples(space: Space, divisor: int) -> Space:
     """Return the part of a space whose widths are multiples of `divisor`."""
     slots = (
-        replace(slot, minimum=math.ceil(slot.minimum / divisor) * divisor, divisor=divisor, full=slot.full)
+        replace(
+            slot,
+            minimum=math.ceil(slot.minimum / divisor) * divisor,
+            full=max(slot.full, divisor) // divisor * divisor,
+            divisor=divisor,
+        )
         for slot in space.slots
     )
     return Space(space.model, tuple(slots))
