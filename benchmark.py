@@ -115,10 +115,40 @@ Estimate = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+ProfileSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--profile-seconds",
+        min=0.1,
+        help="Measuring on each device before the search (default: 60 for images up to 32 pixels, else 300).",
+        rich_help_panel=LIMITS,
+    ),
+]
 Precisions = Annotated[
     str | None,
     typer.Option(
         "--precision", help="fp32, fp16, int8: each is searched where the device has it.", rich_help_panel=LIMITS
+    ),
+]
+UpemAnchor = Annotated[
+    str,
+    typer.Option(
+        "--upem-anchor",
+        help="What UPEM holds predictions against: those of the full width, or of an ensemble of uniform widths.",
+        rich_help_panel=LIMITS,
+    ),
+]
+UpemNorm = Annotated[str, typer.Option("--upem-norm", help="l2 or l1.", rich_help_panel=LIMITS)]
+UpemSharpening = Annotated[
+    float | None,
+    typer.Option(
+        "--upem-sharpening", help="Temperature of both predictions; below 1 sharpens.", rich_help_panel=LIMITS
+    ),
+]
+HalvingOption = Annotated[
+    bool,
+    typer.Option(
+        "--halving", help="Random and evolutionary search look at part of the images first.", rich_help_panel=LIMITS
     ),
 ]
 BatchSizes = Annotated[
@@ -204,6 +234,11 @@ def pipeline(
     threads: Threads = None,
     batch_size: BatchSizes = None,
     estimate: Estimate = False,
+    profile_seconds: ProfileSeconds = None,
+    upem_anchor: UpemAnchor = "full",
+    upem_norm: UpemNorm = "l2",
+    upem_sharpening: UpemSharpening = None,
+    halving: HalvingOption = False,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,

@@ -19,6 +19,7 @@ from harness.measuring import Subject
 from harness.planning import find_candidates, least_exactly
 from harness.report import Row, mark_front, write_csv
 from harness.run import Configuration, Run
+from harness.scoring import scorer_for
 from harness.search import (
     ENERGY,
     LATENCY,
@@ -105,7 +106,7 @@ def search_by_estimate(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget by estimate, and export what was chosen."""
     bank, _ = load_bank(run.folder.bank)
     counter = ComplexityCounter(bank)
-    scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
+    scorer = scorer_for(run, bank)
     rows: list[Row] = []
     kept: list[str] = []
     for configuration in list(run.configurations):

@@ -17,7 +17,7 @@ from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError
 from harness.report import ReportError
 from harness.run_folder import RunError
-from harness.search import BudgetError, InfeasibleBudget
+from harness.search import BudgetError, InfeasibleBudget, ScoreBookError
 
 INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
@@ -36,6 +36,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         BudgetError,
         RunError,
         ReportError,
+        ScoreBookError,
         CheckpointError,
         ValidationError,
     ),

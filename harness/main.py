@@ -24,7 +24,7 @@ from harness.pipeline import STAGES, run_stages
 from harness.report import read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
-from harness.search import KINDS, parse_budgets
+from harness.search import KINDS, parse_budgets, spread
 from harness.settings import RunSettings, listed, settings_from
 
 #: What `--json` says of every selected subnet.
@@ -50,7 +50,15 @@ SUMMARISED = (
 
 
 def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
-    """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`."""
+    """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`.
+
+    Under torchrun rank 0 does, and the other processes score for it.
+    """
+    with spread.joined() as commanding:
+        return _executed(options, stages) if commanding else 0
+
+
+def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
     place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]

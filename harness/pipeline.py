@@ -31,7 +31,7 @@ from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
 from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
 from harness.run import Configuration, Run
-from harness.search import Scorer
+from harness.scoring import scorer_for
 from harness.space import arch_id, decode
 from harness.tradeoff import DeviceResults, rows_of, with_accuracy
 
@@ -136,7 +136,7 @@ def profile(run: Run) -> None:
 def search(run: Run) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
-    scorer = Scorer(bank, run.domains.calibration[: run.settings.effort.score_images])
+    scorer = scorer_for(run, bank)
     found: dict[str, DeviceResults] = {}
 
     def searched(configuration: Configuration, device: Device) -> None:

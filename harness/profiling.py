@@ -31,10 +31,11 @@ from harness.costs import (
     Observations,
     Prediction,
     TooFewMeasurements,
+    Widths,
     held_out_error,
 )
 from harness.deployment import Deployment
-from harness.measuring import Measurement, MeasurementError, Store, Subject, explore
+from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, running_s
 from harness.planning import RUNGS
 from harness.space import encode
 
@@ -42,7 +43,7 @@ from harness.space import encode
 BELOW = 0.6
 
 #: Widths at which a kind of layer is measured by itself, at most.
-LAYER_WIDTHS = 48
+LAYER_WIDTHS = 64
 
 #: Single layers that are measured in one go.
 LAYER_BATCH = 64
@@ -50,8 +51,15 @@ LAYER_BATCH = 64
 #: Share of the time that single layers may take.
 LAYER_SHARE = 0.35
 
-#: Networks of every rung that are measured in one go, and candidates that they are chosen from.
-PER_RUNG, CANDIDATES = 3, 24
+#: Networks of every rung that are measured in one go, at least and at most; the share of the time that more than the
+#: least may take; and how many candidates of a rung there are, of which the model is least sure of those.
+PER_RUNG, MOST_PER_RUNG, BATCH_SHARE, CANDIDATES = 3, 9, 0.1, 36
+
+#: A process takes this long to start and to end, about.
+ONE_PROCESS_S = 0.7
+
+#: Real time, at most, for one second of measuring: exports, uploads and builds are not measuring.
+MOST_WAITING = 4.0
 
 #: Mean relative error of networks not seen before, at which no more need be measured.
 GOOD_ENOUGH = 0.015
@@ -117,8 +125,7 @@ class Profiler:
         self._space = deployment.bank.space
         self._counter = ComplexityCounter(deployment.bank)
         self._table = LayerTable(deployment.bank)
-        self._spent = 0.0
-        self._anchors: list[float] = []
+        self._spent, self._start = 0.0, time.monotonic()
         self.networks: dict[Architecture, Measurement] = {}
         self._layers: list[MeasuredLayer] = []
 
@@ -129,13 +136,13 @@ class Profiler:
         """
         anchor = first[self._space.full]
         self._measure_networks(first, anchor)
+        affordable = BATCH_SHARE * self._seconds * len(first) / self._spent / len(RUNGS)
+        per_rung = min(MOST_PER_RUNG, max(PER_RUNG, int(affordable)))
         self._measure_layers(anchor)
-        model, batch, last_s = self._fitted(), 0, 0.0
-        while self._spent + 2 * last_s < self._seconds:
-            before = self._spent
-            archs = self._unsure(model, batch)
-            unseen = self._measure_new(archs, anchor)
-            last_s, batch = self._spent - before, batch + 1
+        model, batch = self._fitted(), 0
+        while not self._over:
+            unseen = self._measure_new(self._unsure(model, per_rung, batch), anchor)
+            batch += 1
             error = self._error(model, unseen)
             model = self._fitted()
             if not unseen or error.mean <= GOOD_ENOUGH:
@@ -174,7 +181,9 @@ class Profiler:
 
     def _observations(self) -> Observations:
         networks = _ratios(self.networks)
-        return Observations(float(np.median(self._anchors)), tuple(self._layers), tuple(networks.items()))
+        # Beside each network, not the anchor's own record: what is in the store then gives the same figure again.
+        anchors = [record.anchor_p50_ns for found in self.networks.values() for record in found.records]
+        return Observations(float(np.median(anchors)) / 1e6, tuple(self._layers), tuple(networks.items()))
 
     def _fitted(self) -> CostModel:
         try:
@@ -203,22 +212,28 @@ class Profiler:
         return found
 
     def _measure_layers(self, anchor: Subject) -> None:
-        """Measure single layers, every kind in each batch, until their share of the time is spent."""
-        wanted = self._layer_widths()
-        for start in range(0, len(wanted), LAYER_BATCH):
-            if self._layers and self._spent > LAYER_SHARE * self._seconds:
-                break
-            with tempfile.TemporaryDirectory() as scratch:
-                subjects = {
-                    (kind, *widths): self._deployment.layer(kind, *widths, Path(scratch))
-                    for kind, widths in wanted[start : start + LAYER_BATCH]
-                }
-                measured = self._explore([*subjects.values()], anchor)
-            for (kind, inputs, outputs), subject in subjects.items():
-                if summary := measured[subject.name].summary:
-                    self._layers.append(MeasuredLayer(kind, inputs, outputs, summary.ratio))
+        """Measure single layers, every kind in each batch, until their share of the time is spent.
 
-    def _layer_widths(self) -> list[tuple[LayerKind, tuple[int, int]]]:
+        The first batch is small: where a device compiles what it runs, a layer may take seconds.
+        """
+        wanted, begun = self._layer_widths(), self._spent
+        done, batch = 0, 2 * len(self._table.kinds)
+        while done < len(wanted) and batch > 0:
+            self._measure_some_layers(wanted[done : done + batch], anchor)
+            done += batch
+            each_s = (self._spent - begun) / done
+            left_s = LAYER_SHARE * self._seconds - (self._spent - begun)
+            batch = 0 if self._over else min(LAYER_BATCH, int(left_s / each_s))
+
+    def _measure_some_layers(self, wanted: Sequence[tuple[LayerKind, Widths]], anchor: Subject) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            subjects = [(kind, w, self._deployment.layer(kind, *w, Path(scratch))) for kind, w in wanted]
+            measured = self._explore([subject for _, _, subject in subjects], anchor)
+        for kind, (inputs, outputs), subject in subjects:
+            if summary := measured[subject.name].summary:
+                self._layers.append(MeasuredLayer(kind, inputs, outputs, summary.ratio))
+
+    def _layer_widths(self) -> list[tuple[LayerKind, Widths]]:
         """Return the layers to measure: the widest and narrowest of each kind first, then as networks have them."""
         rng = np.random.default_rng(self._seed)
         drawn = [self._space.full, self._space.smallest, *(self._space.sample(rng) for _ in range(8 * LAYER_WIDTHS))]
@@ -230,7 +245,6 @@ class Profiler:
         return [(kind, own[place]) for place in range(LAYER_WIDTHS) for kind, own in by_kind if place < len(own)]
 
     def _explore(self, subjects: Sequence[Subject], anchor: Subject) -> dict[str, Measurement]:
-        start = time.monotonic()
         found = explore(
             self._device,
             [subject for subject in subjects if subject != anchor],
@@ -239,13 +253,19 @@ class Profiler:
             seed=self._seed,
             notice=self._notice,
         )
-        self._anchors += [record.p50_ns / 1e6 for record in found[anchor.name].records]
-        reused = all(measurement.reused for measurement in found.values())
-        self._spent += _recorded_s(found.values()) if reused else time.monotonic() - start
+        self._spent += _seconds(found.values())
         self._advance(min(int(self._spent), int(self._seconds)), int(self._seconds))
         return found
 
-    def _unsure(self, model: CostModel, batch: int) -> list[Architecture]:
+    @property
+    def _over(self) -> bool:
+        """Whether the time is spent: that of the measurements, so that what the store has leads to the same plan.
+
+        A device on which everything around them takes longer than they do is not waited for without end.
+        """
+        return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * self._seconds
+
+    def _unsure(self, model: CostModel, per_rung: int, batch: int) -> list[Architecture]:
         """Return, of random networks at every rung, those whose latency the model is least sure of."""
         rng = np.random.default_rng([self._seed, 1, batch])
         chosen: list[Architecture] = []
@@ -253,7 +273,7 @@ class Profiler:
             drawn = [arch for _ in range(CANDIDATES) if (arch := self._near(rung, rng))]
             if drawn:
                 order = np.argsort(-model.uncertainty(drawn))
-                chosen += [drawn[place] for place in order[:PER_RUNG]]
+                chosen += [drawn[place] for place in order[:per_rung]]
         return chosen
 
     def _random(self) -> list[Architecture]:
@@ -279,8 +299,7 @@ def _beside(arch: Architecture, predicted: Prediction, measured_ms: float) -> di
     }
 
 
-def _recorded_s(found: Iterable[Measurement]) -> float:
-    """Return about how long measurements took that were made before."""
+def _seconds(found: Iterable[Measurement]) -> float:
+    """Return about how long measurements took, now or when they were made."""
     records = [record for measurement in found for record in measurement.records]
-    running = sum(record.load_ns + record.first_ns + sum(record.samples_ns) for record in records) / 1e9
-    return running + max((record.warmup_s for record in records), default=0.0)
+    return ONE_PROCESS_S + max((record.warmup_s for record in records), default=0.0) + sum(map(running_s, records))

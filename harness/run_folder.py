@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def scores(self) -> Path:
+        """What searches scored, for those that come after."""
+        return self.path / "scores.sqlite"
+
+    @property
     def measurements(self) -> Path:
         """This run's measurements, raw samples included."""
         return self.path / "measurements.sqlite"

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from devices import Precision
 from harness.adaptation import AdaptationSettings
+from harness.search import Anchor, Norm
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -52,10 +53,22 @@ class SearchEffort(BaseModel):
     """Time for measuring on each device before the search (default: by the size of the images)."""
     evaluations: Annotated[int, Field(ge=8)] = 400
     score_images: Annotated[int, Field(ge=16)] = 512
+    halving: bool = False
+    """Whether random and evolutionary search look at candidates on a part of the images first."""
 
     def seconds_for(self, input_shape: tuple[int, int, int]) -> float:
         """Return the time for measuring networks on images of this (channels, height, width)."""
         return self.profile_seconds or (60.0 if max(input_shape[1:]) <= SMALL_IMAGES else 300.0)
+
+
+class ScoringSettings(BaseModel):
+    """What UPEM is (METHOD section 5): anchor, norm, and the temperature both predictions are sharpened with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upem_anchor: Anchor = "full"
+    upem_norm: Norm = "l2"
+    upem_sharpening: Annotated[float, Field(gt=0)] | None = None
 
 
 class RunSettings(BaseModel):
@@ -81,6 +94,7 @@ class RunSettings(BaseModel):
     """Costs from published figures, without the devices."""
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
+    scoring: ScoringSettings = ScoringSettings()
     quick: bool = False
 
     @model_validator(mode="after")
@@ -114,10 +128,14 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     adaptation = {**(QUICK_ITERATIONS if quick else {}), **{name: given[name] for name in names}}
     if "train_batch_size" in given:
         adaptation["batch_size"] = given["train_batch_size"]
-    own = {name: given[name] for name in set(RunSettings.model_fields) & set(given) - {"adaptation", "effort"}}
+    own = {
+        name: given[name] for name in set(RunSettings.model_fields) & set(given) - {"adaptation", "effort", "scoring"}
+    }
     if "precision" in given:
         own["precisions"] = listed(given["precision"])
     if "device" in given:
         own["devices"] = listed(given["device"])
-    effort = QUICK_EFFORT if quick else SearchEffort()
-    return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort})
+    effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
+    effort |= {name: given[name] for name in ("profile_seconds", "halving") if name in given}
+    scoring = {name: given[name] for name in set(ScoringSettings.model_fields) & set(given)}
+    return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort, "scoring": scoring})

@@ -42,7 +42,17 @@ sustained_limit_s = 1.0
 """
 
 #: Seconds of adaptation, enough for subnets that tell some digits apart.
-TINY_ADAPTATION = ("--quick", "--source-iterations", "5", "--iterations", "8", "--budgets", "1,1/8,1/64")
+TINY_ADAPTATION = (
+    "--quick",
+    "--source-iterations",
+    "5",
+    "--iterations",
+    "8",
+    "--profile-seconds",
+    "1",
+    "--budgets",
+    "1,1/8,1/64",
+)
 
 
 class Result(NamedTuple):

@@ -70,7 +70,12 @@ class Copies:
         shutil.copytree(self._run, run)
         record = json.loads((run / "run.json").read_text())
         record["arguments"]["batch_size"] = batch_size
-        record["arguments"]["effort"] = {"profiled": profiled, "evaluations": 8, "score_images": 64}
+        record["arguments"]["effort"] = {
+            "profiled": profiled,
+            "profile_seconds": 1,
+            "evaluations": 8,
+            "score_images": 64,
+        }
         (run / "run.json").write_text(json.dumps(record))
         store = self._folder / f"store-{self._count}.sqlite"
         return self._runner("search", "--run", run, "--store", store, "--device", device, *options), run

@@ -5,6 +5,7 @@ from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, Slim
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.resnet import CONFIGS
 from harness.bank.standalone import StandaloneBank, create_standalone_bank
+from harness.bank.steps import Step
 from harness.bank.storage import load_bank, save_bank
 from harness.space import Architecture, arch_id, encode
 
@@ -26,6 +27,7 @@ __all__ = [
     "SlimmableLinear",
     "StandaloneBank",
     "Statistics",
+    "Step",
     "arch_id",
     "create_bank",
     "create_standalone_bank",

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, Statistics
 from harness.bank.plain import Residual
+from harness.bank.steps import Step
 from harness.space import Architecture, Slot, Space
 
 
@@ -138,6 +139,12 @@ class SlimmableBlock(nn.Module):
         if self.downsample is not None:
             yield Layer(f"{name}.shortcut.conv", *self._shortcut(self.downsample), inputs, out)
 
+    def steps(self, inputs: int, inner: Sequence[int], out: int) -> Iterator[Step]:
+        """Yield the convolutions of the main line; the numbers are indices of widths."""
+        shortcut = self._shortcut(self.downsample) if self.downsample is not None else None
+        for i, ((conv, bn), c_in) in enumerate(zip(self._layers(), [inputs, *inner], strict=True), 1):
+            yield Step(conv, bn, c_in, out, shortcut if i == 1 else None, opens=i == 1, closes=i == self.depth)
+
     def _layers(self) -> Iterator[tuple[SlimmableConv2d, SlimmableBatchNorm2d]]:
         for i in range(1, self.depth + 1):
             yield getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
@@ -183,10 +190,23 @@ class SlimmableResNet(nn.Module):
 
     def forward(self, images: Tensor, arch: Architecture, normalisation: Normalisation) -> Tensor:
         """Map images [N, C, H, W] to pooled features [N, last stage's width]."""
-        x: Tensor = self.maxpool(self.bn1(self.conv1(images, arch[0]), normalisation).relu_())
+        x = self.stem(images, arch[0], normalisation)
         for _, block, inner, out in self._blocks(arch):
             x = block(x, inner, out, normalisation)
         return x.mean(dim=(2, 3))
+
+    def stem(self, images: Tensor, width: int, normalisation: Normalisation) -> Tensor:
+        """Map images [N, C, H, W] to what the first block takes, [N, width, H', W']."""
+        x: Tensor = self.maxpool(self.bn1(self.conv1(images, width), normalisation).relu_())
+        return x
+
+    def steps(self) -> Iterator[Step]:
+        """Yield what comes between stem and pooling as steps, each of which depends on the widths before it alone."""
+        slots = tuple(range(len(space_of(self.config).slots)))
+        c_in = 0
+        for _, block, inner, out in self._blocks(slots):
+            yield from block.steps(c_in, inner, out)
+            c_in = out
 
     def cut(self, arch: Architecture, statistics: Statistics) -> OrderedDict[str, nn.Module]:
         """Return the running part as ordinary modules, in order, from image to pooled features."""

@@ -5,7 +5,7 @@ from harness.costs.cost_model import CostModel, Observations, Prediction, TooFew
 from harness.costs.energy_model import fit_energy
 from harness.costs.held_out import HeldOutError, held_out_error
 from harness.costs.layer_costs import MeasuredLayer
-from harness.costs.layer_kinds import LayerKind, LayerTable
+from harness.costs.layer_kinds import LayerKind, LayerTable, Widths
 from harness.costs.linear import LinearModel, TooFewFigures
 from harness.costs.memory_model import fit_memory
 from harness.costs.model_size import Form, ModelSize
@@ -28,6 +28,7 @@ __all__ = [
     "Roofline",
     "TooFewFigures",
     "TooFewMeasurements",
+    "Widths",
     "count_macs",
     "fit_energy",
     "fit_memory",

@@ -7,6 +7,7 @@ from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
 from harness.measuring.passes import OWN_PROCESS, PassRecord
+from harness.measuring.process import running_s
 from harness.measuring.protocol import explore, finalists
 from harness.measuring.results import (
     LatencySummary,
@@ -42,6 +43,7 @@ __all__ = [
     "measure_memory",
     "measure_sustained",
     "null_test",
+    "running_s",
     "save_measurements",
     "with_one_reconnection",
     "within_budget",

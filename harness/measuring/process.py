@@ -275,6 +275,13 @@ def _rounds(
     return _Rounds(results)
 
 
+def running_s(record: ProcessRecord) -> float:
+    """Return about how many seconds a subject ran in its process, loading and untimed runs included, warm-up apart."""
+    each_s = record.p50_ns / 1e9
+    untimed = len(record.rounds_ns) * untimed_runs(each_s, record.protocol, _MOST_RUNS) * each_s
+    return (record.load_ns + record.first_ns + sum(record.samples_ns)) / 1e9 + untimed
+
+
 def visit_samples(seconds_per_run: float, protocol: Protocol, wanted: int) -> int:
     """Return how many timed runs a visit has."""
     affordable = round(protocol.visit_ms / 1e3 / seconds_per_run)

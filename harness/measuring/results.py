@@ -101,6 +101,11 @@ class ProcessRecord:
         return statistics.percentile(self.samples_ns, 50)
 
     @property
+    def anchor_p50_ns(self) -> float:
+        """The median of the anchor in the same rounds."""
+        return statistics.percentile([sample for samples in self.anchor_ns for sample in samples], 50)
+
+    @property
     def log_ratio(self) -> float:
         """The logarithm of the latency over the anchor's in the same rounds."""
         return statistics.log_ratio(self.rounds_ns, self.anchor_ns)

@@ -1,6 +1,6 @@
 """Search: UPEM, budgets, and the strategies that find the subnets of least UPEM within each budget."""
 
-from harness.search import evolutionary, greedy, random, uniform
+from harness.search import evolutionary, greedy, random, spread, uniform
 from harness.search.budgets import (
     COMPUTE,
     ENERGY,
@@ -20,10 +20,13 @@ from harness.search.budgets import (
     parse_limits,
     split_feasible,
 )
-from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Score, Strategy
+from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Strategy
+from harness.search.halving import Halving
+from harness.search.score_book import ScoreBook, ScoreBookError
+from harness.search.scores import Score
 from harness.search.selection import Selection, select
 from harness.search.uniform import costliest_uniform, uniform_architectures
-from harness.search.upem import Scorer, discrepancy
+from harness.search.upem import Anchor, Norm, Scorer, discrepancy
 
 #: All ways of searching, by the name that the report gives them.
 STRATEGIES: dict[ChosenBy, Strategy] = {
@@ -41,18 +44,23 @@ __all__ = [
     "MEMORY",
     "MODEL_SIZE",
     "STRATEGIES",
+    "Anchor",
     "Budget",
     "BudgetError",
     "Candidate",
     "ChosenBy",
     "Cost",
     "Found",
+    "Halving",
     "InfeasibleBudget",
     "Kind",
     "Limit",
+    "Norm",
     "Problem",
     "Progress",
     "Score",
+    "ScoreBook",
+    "ScoreBookError",
     "Scorer",
     "Selection",
     "Strategy",
@@ -67,6 +75,7 @@ __all__ = [
     "random",
     "select",
     "split_feasible",
+    "spread",
     "uniform",
     "uniform_architectures",
 ]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from harness.search.budgets import Cost
+from harness.search.halving import Halving
+from harness.search.scores import Score
 from harness.space import Architecture, Space, encode
 
 ChosenBy = Literal["greedy", "evolution", "random", "uniform"]
-
-#: Smaller is better: UPEM, as `Scorer` computes it.
-Score = Callable[[Architecture], float]
 
 #: Called as progress(done, total).
 Progress = Callable[[int, int], None]
@@ -39,7 +38,8 @@ class Problem:
     """What to search: the architectures of least UPEM within each limit on a cost.
 
     `cost` must be positive, and cheap beside `score`; `limits` are in its unit. At most `evaluations` architectures are
-    scored, so that strategies can be compared at the same count. Same `seed`, same answer.
+    scored, so that strategies can be compared at the same count; where there is `halving`, a look on a part of the
+    images counts as that part of an evaluation. Same `seed`, same answer.
     """
 
     space: Space
@@ -48,6 +48,7 @@ class Problem:
     limits: tuple[float, ...]
     evaluations: int
     seed: int = 0
+    halving: Halving | None = None
 
     def __post_init__(self) -> None:
         if self.evaluations < 1:
@@ -88,6 +89,7 @@ class Ledger:
         self._chosen_by = chosen_by
         self._progress = progress or (lambda done, total: None)
         self._scored: dict[Architecture, Candidate] = {}
+        self._glanced: dict[Architecture, float] = {}
 
     def __contains__(self, arch: Architecture) -> bool:
         return arch in self._scored
@@ -95,7 +97,9 @@ class Ledger:
     @property
     def left(self) -> int:
         """How many more architectures may be scored."""
-        return self._problem.evaluations - len(self._scored)
+        halving = self._problem.halving
+        glances = halving.part * len(self._glanced) if halving else 0.0
+        return max(0, int(self._problem.evaluations - len(self._scored) - glances))
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -107,14 +111,24 @@ class Ledger:
 
         Raises ValueError for a score or a cost that is not a usable number.
         """
-        known = []
-        for arch in archs:
-            if arch not in self._scored and self.left:
-                self._scored[arch] = self._evaluate(arch)
-                self._progress(len(self._scored), self._problem.evaluations)
-            if arch in self._scored:
-                known.append(self._scored[arch])
-        return known
+        asked = list(archs)
+        new = [arch for arch in dict.fromkeys(asked) if arch not in self._scored][: self.left]
+        if new:
+            self._scored |= self._evaluated(new)
+            self._progress(len(self._scored), self._problem.evaluations)
+        return [self._scored[arch] for arch in asked if arch in self._scored]
+
+    def worth_scoring(self, archs: Iterable[Architecture]) -> list[Architecture]:
+        """Return those that halving keeps after a look on a part of the images; all where the problem has none."""
+        halving = self._problem.halving
+        asked = list(dict.fromkeys(archs))
+        if halving is None:
+            return asked
+        new = [arch for arch in asked if arch not in self._glanced][: int(self.left / halving.part)]
+        if new:
+            self._glanced |= zip(new, halving.score(new), strict=True)
+        known = {arch: self._glanced[arch] for arch in asked if arch in self._glanced}
+        return halving.survivors(known, self._problem.cost)
 
     def found(self, answers: Iterable[Candidate | None] | None = None) -> Found:
         """Close the search; without answers of its own they are the best candidates within each limit."""
@@ -123,12 +137,14 @@ class Ledger:
         self._progress(self._problem.evaluations, self._problem.evaluations)
         return Found(self.candidates, tuple(answers))
 
-    def _evaluate(self, arch: Architecture) -> Candidate:
-        cost = self._problem.checked_cost(arch)
-        upem = self._problem.score(arch)
-        if not math.isfinite(upem):
-            raise ValueError(f"the score of {encode(arch)} must be a number, not {upem}")
-        return Candidate(arch, upem, cost, self._chosen_by)
+    def _evaluated(self, archs: Sequence[Architecture]) -> dict[Architecture, Candidate]:
+        costs = [self._problem.checked_cost(arch) for arch in archs]
+        candidates: dict[Architecture, Candidate] = {}
+        for arch, cost, upem in zip(archs, costs, self._problem.score(archs), strict=True):
+            if not math.isfinite(upem):
+                raise ValueError(f"the score of {encode(arch)} must be a number, not {upem}")
+            candidates[arch] = Candidate(arch, upem, cost, self._chosen_by)
+        return candidates
 
 
 def best_within(candidates: Iterable[Candidate], limit: float) -> Candidate | None:

@@ -7,9 +7,13 @@ import math
 import numpy as np
 
 from harness.search.candidates import Found, Ledger, Problem, Progress
+from harness.space import Architecture
 
 #: A draw costs between this share of the cost that was aimed at and all of it.
 WINDOW = 0.9
+
+#: Architectures that are scored together.
+CHUNK = 256
 
 #: Draws per evaluation before giving up: in a small space most architectures have been seen by then.
 PATIENCE = 4
@@ -21,11 +25,16 @@ def search(problem: Problem, *, progress: Progress | None = None) -> Found:
     rng = np.random.default_rng(problem.seed)
     low = problem.cost(problem.space.smallest)
     high = max(low, min(problem.cost(problem.space.full), max(problem.limits)))
-    for _ in range(PATIENCE * problem.evaluations):
-        if not ledger.left:
+    drawn: dict[Architecture, None] = {}
+    wanted = problem.halving.pool(problem.evaluations) if problem.halving else problem.evaluations
+    for _ in range(PATIENCE * wanted):
+        if len(drawn) == wanted:
             break
         aim = math.exp(rng.uniform(math.log(low), math.log(high)))
         arch = problem.space.sample_within(rng, problem.cost, WINDOW * aim, aim)
         if arch is not None:
-            ledger.score([arch])
+            drawn[arch] = None
+    archs = list(drawn)
+    for start in range(0, len(archs), CHUNK):
+        ledger.score(ledger.worth_scoring(archs[start : start + CHUNK]))
     return ledger.found()

@@ -22,8 +22,6 @@ def costliest_uniform(space: Space, cost: Cost, limit: float) -> Architecture | 
 def search(problem: Problem, *, progress: Progress | None = None) -> Found:
     """Score, for every limit, the costliest uniform architecture within it: one evaluation each."""
     ledger = Ledger(problem, "uniform", progress)
-    for limit in problem.limits:
-        arch = costliest_uniform(problem.space, problem.cost, limit)
-        if arch is not None:
-            ledger.score([arch])
+    within = (costliest_uniform(problem.space, problem.cost, limit) for limit in problem.limits)
+    ledger.score(arch for arch in within if arch is not None)
     return ledger.found()

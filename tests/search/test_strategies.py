@@ -30,6 +30,7 @@ from tests.search.toy import (
     SPACE,
     WIDE,
     Counted,
+    each,
     even_score,
     everything,
     macs,
@@ -45,7 +46,7 @@ each_strategy = pytest.mark.parametrize("name", list(STRATEGIES))
 @each_strategy
 def test_candidates_are_valid_distinct_within_the_count_and_each_scored_once(name: ChosenBy) -> None:
     counted = Counted(score)
-    found = STRATEGIES[name](problem(score=counted))
+    found = STRATEGIES[name](problem(score=each(counted)))
     archs = [candidate.arch for candidate in found.candidates]
     assert 0 < len(archs) <= 150
     assert len(set(archs)) == len(archs)
@@ -93,7 +94,7 @@ def test_a_limit_that_nothing_meets_has_no_answer(name: ChosenBy) -> None:
 def test_a_space_smaller_than_the_count_is_searched_without_end_or_repetition(name: ChosenBy) -> None:
     space = Space("tiny", (Slot("stem", 4, 2, 2), Slot("stage1", 6, 2, 2)))
     found = STRATEGIES[name](
-        problem(space=space, score=lambda a: 10 - sum(a), cost=math.prod, limits=(24.0, 8.0), evaluations=30)
+        problem(space=space, score=each(lambda a: 10 - sum(a)), cost=math.prod, limits=(24.0, 8.0), evaluations=30)
     )
     assert 2 <= len(found.candidates) <= 6
 
@@ -110,7 +111,7 @@ def test_progress_ends_at_the_total(name: ChosenBy) -> None:
 @each_strategy
 def test_a_score_that_is_not_a_number_is_refused(name: ChosenBy) -> None:
     with pytest.raises(ValueError, match=r"the score of [0-9-]+ must be a number, not nan"):
-        STRATEGIES[name](problem(score=lambda arch: math.nan))
+        STRATEGIES[name](problem(score=each(lambda arch: math.nan)))
 
 
 @pytest.mark.parametrize("cost", [0.0, -1.0, math.nan, math.inf])
@@ -187,7 +188,7 @@ def test_greedy_nets_inherit_from_larger_ones() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_greedy_keeps_the_drop_of_lowest_score_at_every_step(share: float) -> None:
     counted = Counted(score)
-    found = greedy.search(problem(score=counted, evaluations=1000), share=share)
+    found = greedy.search(problem(score=each(counted), evaluations=1000), share=share)
     arch, asked = SPACE.full, [SPACE.full]
     while macs(arch) > min(LIMITS):
         drops = SPACE.drops(arch, share)
@@ -234,13 +235,13 @@ def log_mean(found: Found) -> float:
     ],
 )
 def test_guided_search_beats_the_median_random_search_of_the_same_count(search: Strategy) -> None:
-    task = partial(problem, space=WIDE, score=wide_score, cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
+    task = partial(problem, space=WIDE, score=each(wide_score), cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
     yardstick = np.median([log_mean(random_search.search(task(seed=seed))) for seed in range(5)])
     assert log_mean(search(task())) < yardstick
 
 
 def test_greedy_by_upem_per_cost_does_not_waste_upem_on_drops_that_save_nothing() -> None:
-    task = problem(space=WIDE, score=even_score, cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
+    task = problem(space=WIDE, score=each(even_score), cost=wide_cost, limits=LIMITS[1:6], evaluations=250)
     assert log_mean(greedy.search(task, rule="upem-per-cost")) < log_mean(greedy.search(task))
 
 
@@ -256,7 +257,7 @@ def test_greedy_by_upem_per_cost_leaves_a_slot_that_costs_nothing_alone() -> Non
 
 def test_random_costs_are_uniform_on_a_log_scale_up_to_the_loosest_limit() -> None:
     low, high = math.log(wide_cost(WIDE.smallest)), math.log(0.5)
-    task = problem(space=WIDE, score=wide_score, cost=wide_cost, limits=(0.5, 1 / 8), evaluations=300)
+    task = problem(space=WIDE, score=each(wide_score), cost=wide_cost, limits=(0.5, 1 / 8), evaluations=300)
     found = random_search.search(task)
     places = [(math.log(c.cost) - low) / (high - low) for c in found.candidates]
     shares = np.histogram(places, bins=4, range=(0, 1))[0] / len(places)

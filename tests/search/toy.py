@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from harness.search import Problem
+from harness.search import Problem, Score
 from harness.space import Architecture, Slot, Space
 
 #: 3 free widths of 16 choices and a stem that follows the first: 4,096 architectures.
@@ -78,7 +78,7 @@ def problem(**changes: Any) -> Problem:
     """Return the toy problem with some fields changed."""
     fields: dict[str, Any] = {
         "space": SPACE,
-        "score": score,
+        "score": each(score),
         "cost": macs,
         "limits": LIMITS,
         "evaluations": 150,
@@ -91,6 +91,11 @@ def everything() -> list[Architecture]:
     """Return every architecture of the toy space."""
     choices = [range(len(SPACE.slots[index].choices)) for index in SPACE.free]
     return [SPACE.from_indices(indices) for indices in itertools.product(*choices)]
+
+
+def each(function: Callable[[Architecture], float]) -> Score:
+    """Return the score of architectures that a function gives one by one."""
+    return lambda archs: [function(arch) for arch in archs]
 
 
 class Counted:

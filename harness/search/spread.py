@@ -1,0 +1,125 @@
+"""Scoring spread over the processes that torchrun started: rank 0 runs the search, the others score their share.
+
+Everything goes through gloo, and every process scores on the device of its local rank where rank 0's bank is on a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import accumulate
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from harness.bank import ModelBank
+from harness.search.upem import Scorer
+from harness.space import Architecture
+
+#: How long a process waits for another: rank 0 may train or measure in between.
+PATIENCE = timedelta(days=7)
+
+Scored = list[tuple[Architecture, float]]
+
+
+@contextmanager
+def joined() -> Iterator[bool]:
+    """Say whether this process is the one that runs the command; where torchrun started others, those serve it.
+
+    They have served when the block begins, and are dismissed when that of rank 0 ends.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in os.environ:
+        yield True
+        return
+    dist.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        if dist.get_rank() == 0:
+            try:
+                yield True
+            finally:
+                _broadcast(None)
+        else:
+            _serve()
+            yield False
+    finally:
+        dist.destroy_process_group()
+
+
+def new_scorer(bank: ModelBank, images: Tensor, **options: Any) -> Scorer:
+    """Return a scorer of the bank, spread over the processes where there are several."""
+    kind = SpreadScorer if dist.is_available() and dist.is_initialized() else Scorer
+    return kind(bank, images, **options)
+
+
+class SpreadScorer(Scorer):
+    """A scorer on rank 0 whose batches are shared with the other processes, in the order of the walk.
+
+    The processes serve the newest one alone.
+    """
+
+    def __init__(self, bank: ModelBank, images: Tensor, **options: Any) -> None:
+        super().__init__(bank, images, **options)
+        of_workers = {name: value for name, value in options.items() if name != "book"}
+        _broadcast((bank, images, of_workers))
+
+    def _computed(self, archs: Sequence[Architecture]) -> Iterator[tuple[Architecture, float]]:
+        shares = shared_out(self._bank, archs, dist.get_world_size())
+        _broadcast(shares)
+        answers: list[Any] = [None] * len(shares)
+        dist.gather_object(_attempt(self, shares[0]), answers)
+        for answer in answers:
+            if isinstance(answer, ValueError):
+                raise answer
+        for answer in answers:
+            yield from answer
+
+    def own(self, archs: Sequence[Architecture]) -> Scored:
+        """Return the scores that this process computes by itself."""
+        return list(super()._computed(archs))
+
+
+def shared_out(bank: ModelBank, archs: Sequence[Architecture], count: int) -> list[list[Architecture]]:
+    """Split architectures into `count` parts of about the same work, those that begin alike together."""
+    order = [step.inputs for step in bank.backbone.steps()]
+    ranked = sorted(archs, key=lambda arch: [arch[index] for index in order])
+    work = list(accumulate(sum(arch) ** 2 for arch in ranked))  # about what a subnet's products follow
+    shares: list[list[Architecture]] = [[] for _ in range(count)]
+    for arch, until in zip(ranked, work, strict=True):
+        shares[min(count - 1, (until - 1) * count // work[-1])].append(arch)
+    return shares
+
+
+def _serve() -> None:
+    """Score what rank 0 asks for until it dismisses this process."""
+    scorer: Scorer | None = None
+    while (message := _broadcast(None)) is not None:
+        if isinstance(message, tuple):
+            bank, images, options = message
+            scorer = Scorer(bank.to(_device(bank)), images, **options)
+        else:
+            assert scorer is not None
+            dist.gather_object(_attempt(scorer, message[dist.get_rank()]))
+
+
+def _attempt(scorer: Scorer, archs: Sequence[Architecture]) -> Scored | ValueError:
+    """Return scores, or what is wrong with the bank: the other processes wait for an answer."""
+    try:
+        return scorer.own(archs) if isinstance(scorer, SpreadScorer) else list(zip(archs, scorer(archs), strict=True))
+    except ValueError as error:
+        return error
+
+
+def _broadcast(message: Any) -> Any:
+    """Return rank 0's message in every process."""
+    box = [message]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def _device(bank: ModelBank) -> torch.device:
+    device = next(bank.parameters()).device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device.type == "cuda" else device
