@@ -7,7 +7,7 @@ before either is measured as a finalist, so the measured ratio is not flattered 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,21 +42,20 @@ class Rivals:
 
 def find_rivals(
     candidates: Sequence[Candidate],
-    results: DeviceResults,
-    counter: ComplexityCounter,
+    budgets: Iterable[Budget],
+    costs: Mapping[Kind, Cost],
+    by_macs: Cost,
     shortlisted: Collection[Architecture],
 ) -> list[Rivals]:
     """Return what to compare for every budget; at most `MOST_MORE` of each are not on the shortlist.
 
-    Left out are budgets that multiply-adds alone find nothing for, and those that the full width answers.
+    `costs` has the latency that the cost model predicts; `by_macs` is what multiply-adds alone predict. Left out are
+    budgets that these find nothing for, and those that the full width answers.
     """
-    assert results.observations
-    costs = results.costs(counter)
-    by_macs = {**costs, LATENCY: latency_by_macs(results.observations, counter)}
     known = set(shortlisted)
     found = []
-    for selection in select(candidates, results.budgets, by_macs, runners_up=0)[0]:
-        if selection.best.arch != counter.space.full:
+    for selection in select(candidates, budgets, {**costs, LATENCY: by_macs}, runners_up=0)[0]:
+        if costs[COMPUTE](selection.best.arch) < 1:
             rivals = _rivals(selection.budget, selection.best, candidates, costs, known)
             known.update(rivals.archs)
             found.append(rivals)

@@ -16,6 +16,7 @@ from harness.search import (
     MEMORY,
     Budget,
     Candidate,
+    Cost,
     InfeasibleBudget,
     Kind,
     Selection,
@@ -56,11 +57,16 @@ def shortlist(
         tightened = [_tightened(budget, margins, times) for times in (1, 2)]
         cautious = [s.best for s in select(candidates, tightened, costs, runners_up=0)[0]]
         if margins.keys() & set(budget.kinds) and (last_resort or LATENCY not in budget.kinds):
-            cautious.append(min(candidates, key=lambda c: budget.load(costs_of(c.arch, costs, budget.kinds))))
+            cautious.append(least_spending(candidates, budget, costs))
         others = dict.fromkeys([*selection.runners_up, *cautious])
         others.pop(selection.best, None)
         selections[index] = replace(selection, runners_up=tuple(others))
     return selections, misses
+
+
+def least_spending(candidates: Iterable[Candidate], budget: Budget, costs: Mapping[Kind, Cost]) -> Candidate:
+    """Return the candidate that spends the least of a budget."""
+    return min(candidates, key=lambda c: budget.load(costs_of(c.arch, costs, budget.kinds)))
 
 
 def choose(

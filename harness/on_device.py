@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devices import Device, DeviceError
 from harness.bank import Architecture, ModelBank
-from harness.comparisons import compare, find_rivals
+from harness.comparisons import compare, find_rivals, latency_by_macs
 from harness.costs import ComplexityCounter, LayerTable, ModelSize
 from harness.deployment import Deployment
 from harness.finalists import choose, shortfalls, shortlist
@@ -81,7 +81,9 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
     selections, misses = shortlist(candidates, results.budgets, results, counter)
     for miss in misses:
         run.note(miss)
-    rivals = find_rivals(candidates, results, counter, _archs(selections))
+    assert results.observations
+    by_macs = latency_by_macs(results.observations, counter)
+    rivals = find_rivals(candidates, results.budgets, results.costs(counter), by_macs, _archs(selections))
     deployment = deployment_for(device, run, bank, results)
     subjects: dict[Architecture, Subject] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter, CostModel, LayerTable, Observations
-from harness.finalists import best_first, shortlist
+from harness.finalists import best_first, least_spending, shortlist
 from harness.search import LATENCY, Candidate, Selection
 from harness.tradeoff import DeviceResults
 
@@ -39,9 +39,10 @@ def replace_failed(
         if not failed or not untried:
             break
         refit(results, table)
-        further, _ = shortlist(untried, failed, results, counter, last_resort=True)
-        if not further:
-            break
+        further, misses = shortlist(untried, failed, results, counter, last_resort=True)
+        # The nearest miss is to be known for sure, too.
+        costs = results.costs(counter)
+        further += [Selection(m.budget, least_spending(untried, m.budget, costs), ()) for m in misses]
         measure(further)
         more = {selection.budget: (selection.best, *selection.runners_up) for selection in further}
         found = [replace(s, runners_up=(*s.runners_up, *more.get(s.budget, ()))) for s in found]
