@@ -43,7 +43,7 @@ from harness.space import encode
 BELOW = 0.6
 
 #: Widths at which a kind of layer is measured by itself, at most.
-LAYER_WIDTHS = 48
+LAYER_WIDTHS = 64
 
 #: Single layers that are measured in one go.
 LAYER_BATCH = 64
@@ -51,8 +51,9 @@ LAYER_BATCH = 64
 #: Share of the time that single layers may take.
 LAYER_SHARE = 0.35
 
-#: Networks of every rung that are measured in one go, and candidates that they are chosen from.
-PER_RUNG, CANDIDATES = 3, 24
+#: Networks of every rung that are measured in one go, at least and at most; the share of the time that more than the
+#: least may take; and how many candidates of a rung there are, of which the model is least sure of those.
+PER_RUNG, MOST_PER_RUNG, BATCH_SHARE, CANDIDATES = 3, 9, 0.1, 36
 
 #: A process takes this long to start and to end, about.
 ONE_PROCESS_S = 0.7
@@ -135,10 +136,12 @@ class Profiler:
         """
         anchor = first[self._space.full]
         self._measure_networks(first, anchor)
+        affordable = BATCH_SHARE * self._seconds * len(first) / self._spent / len(RUNGS)
+        per_rung = min(MOST_PER_RUNG, max(PER_RUNG, int(affordable)))
         self._measure_layers(anchor)
         model, batch = self._fitted(), 0
         while not self._over:
-            unseen = self._measure_new(self._unsure(model, batch), anchor)
+            unseen = self._measure_new(self._unsure(model, per_rung, batch), anchor)
             batch += 1
             error = self._error(model, unseen)
             model = self._fitted()
@@ -260,7 +263,7 @@ class Profiler:
         """
         return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * self._seconds
 
-    def _unsure(self, model: CostModel, batch: int) -> list[Architecture]:
+    def _unsure(self, model: CostModel, per_rung: int, batch: int) -> list[Architecture]:
         """Return, of random networks at every rung, those whose latency the model is least sure of."""
         rng = np.random.default_rng([self._seed, 1, batch])
         chosen: list[Architecture] = []
@@ -268,7 +271,7 @@ class Profiler:
             drawn = [arch for _ in range(CANDIDATES) if (arch := self._near(rung, rng))]
             if drawn:
                 order = np.argsort(-model.uncertainty(drawn))
-                chosen += [drawn[place] for place in order[:PER_RUNG]]
+                chosen += [drawn[place] for place in order[:per_rung]]
         return chosen
 
     def _random(self) -> list[Architecture]:
