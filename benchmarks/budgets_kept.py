@@ -56,7 +56,7 @@ def main(
                 subjects,
                 max(subjects, key=lambda subject: subject.file.stat().st_size),
                 store=Store(Path(folder) / "new.sqlite"),
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=lambda done, total, task=task: bar.update(task, completed=done, total=total),  # type: ignore[misc],
             )
         for row, limit in own:
             summary = found[row.arch_id].summary
