@@ -20,7 +20,7 @@ from rich.progress import Progress
 from devices import connect, load_profile
 from harness.device_options import overridden
 from harness.export import subnet_filename, topology_key
-from harness.measuring import Store, Subject, finalists
+from harness.measuring import Measurement, Store, Subject, finalists
 from harness.report import Row, read_csv
 
 
@@ -33,31 +33,39 @@ def promised(rows: list[Row]) -> Iterator[tuple[Row, float]]:
             yield row, min(limits)
 
 
+def measured(device: str, host: str | None, run: Path, rows: list[Row]) -> dict[str, Measurement]:
+    """Measure the subnets of rows again, by arch_id, with a new store."""
+    profile = overridden(load_profile(device), host, rows[0].threads)
+    subjects = []
+    for row in rows:
+        file = run / "subnets" / subnet_filename(row.arch_id, row.precision, row.batch_size)
+        subjects.append(Subject(row.arch_id, file, topology_key(file.read_bytes()), row.precision, row.batch_size))
+    with (
+        connect(profile) as connected,
+        tempfile.TemporaryDirectory() as folder,
+        Progress(console=Console(stderr=True)) as progress,
+    ):
+        task = progress.add_task(device)
+        return finalists(
+            connected,
+            subjects,
+            max(subjects, key=lambda subject: subject.file.stat().st_size),
+            store=Store(Path(folder) / "new.sqlite"),
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
 def main(
     run: Annotated[Path, typer.Option(help="Run folder.")],
     host: Annotated[str | None, typer.Option(help="USER@HOST.")] = None,
 ) -> None:
     """Print the promised subnets with their old and new intervals, and the share that keeps its budget."""
     asked = list(promised(read_csv(run / "tradeoff.csv")))
-    console = Console(stderr=True)
     kept = 0
     print("| subnet | budget, ms | then, ms | now, ms | |\n|---|---|---|---|---|")
     for device in dict.fromkeys(row.device for row, _ in asked):
         own = [(row, limit) for row, limit in asked if row.device == device and row.precision == "fp32"]
-        profile = overridden(load_profile(device), host, own[0][0].threads)
-        subjects = []
-        for row, _ in own:
-            file = run / "subnets" / subnet_filename(row.arch_id, row.precision, row.batch_size)
-            subjects.append(Subject(row.arch_id, file, topology_key(file.read_bytes()), row.precision, row.batch_size))
-        with connect(profile) as connected, tempfile.TemporaryDirectory() as folder, Progress(console=console) as bar:
-            task = bar.add_task(device)
-            found = finalists(
-                connected,
-                subjects,
-                max(subjects, key=lambda subject: subject.file.stat().st_size),
-                store=Store(Path(folder) / "new.sqlite"),
-                progress=lambda done, total, task=task: bar.update(task, completed=done, total=total),  # type: ignore[misc],
-            )
+        found = measured(device, host, run, [row for row, _ in own])
         for row, limit in own:
             summary = found[row.arch_id].summary
             within = summary is not None and summary.ci_high_ms is not None and summary.ci_high_ms <= limit
