@@ -92,7 +92,9 @@ def _rivals(
     return Rivals(budget, flops_chosen, faster, better if len(more) <= MOST_MORE else None)
 
 
-def compare(rivals: Sequence[Rivals], results: DeviceResults, model: str) -> list[Comparison]:
+def compare(
+    rivals: Sequence[Rivals], results: DeviceResults, counter: ComplexityCounter, model: str
+) -> list[Comparison]:
     """Return what was measured of the rivals; `model` is the name of the bank's, which is a part of arch_ids."""
     found = []
     for one in rivals:
@@ -102,6 +104,7 @@ def compare(rivals: Sequence[Rivals], results: DeviceResults, model: str) -> lis
             "flops_chosen": arch_id(model, chosen),
             "flops_upem": results.deployed_upem(chosen),
             "flops_ms": _p50_ms(results, chosen),
+            "flops_within": results.verdict(one.budget, chosen, counter) if results.measured[chosen].summary else None,
         }
         same_latency = Versus(**_versus(chosen, one.better.arch, results, model)) if one.better else None
         found.append(Comparison(**about, **_versus(chosen, one.faster.arch, results, model), same_latency=same_latency))

@@ -111,7 +111,7 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
             lambda further: measure(_archs(further), further),
         )
         tell_of_builds(run, results)
-        results.comparisons = compare(rivals, results, bank.spec.model)
+        results.comparisons = compare(rivals, results, counter, bank.spec.model)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)

@@ -96,7 +96,15 @@ class TestChoice:
         assert archs(second) == (SLOW, FAST, (9,)), "what another budget has measured is free"
 
 
-COUNTER = ComplexityCounter(create_bank("resnet8", ["a", "b"], (1, 16, 16)))
+BANK = create_bank("resnet8", ["a", "b"], (1, 16, 16))
+COUNTER = ComplexityCounter(BANK)
+
+
+class Shares(ComplexityCounter):
+    """Knows the hand-made candidates' shares of compute."""
+
+    def compute_fraction(self, arch: Architecture) -> float:
+        return KNOWN[arch][1]
 
 
 def test_multiply_adds_alone_predict_a_constant_and_a_rate() -> None:
@@ -123,7 +131,7 @@ def results(precision: Precision = "fp32") -> DeviceResults:
 
 
 def said(known: DeviceResults) -> Comparison:
-    (comparison,) = compare(found({COMPUTE: "1/4"}), known, "model")
+    (comparison,) = compare(found({COMPUTE: "1/4"}), known, Shares(BANK), "model")
     return comparison
 
 
@@ -142,10 +150,18 @@ class TestAnswers:
         assert comparison.same_latency.partner == comparison.partner
         assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
 
+    def test_say_whether_the_flops_chosen_subnet_keeps_what_it_was_chosen_for(self) -> None:
+        assert said(results()).flops_within == "yes"
+        for limit, verdict in (("2.5", "no"), ("6.7", "yes")):
+            (rivals,) = found({LATENCY: "2.5"})
+            rivals = dataclasses.replace(rivals, budget=parse_budgets({LATENCY: limit})[0])
+            (comparison,) = compare([rivals], results(), Shares(BANK), "model")
+            assert comparison.flops_within == verdict
+
     def test_of_the_same_subnet_are_1_without_a_second_measurement(self) -> None:
         known = results()
         known.add({NARROW: measured(2.0)})
-        (comparison,) = compare(found({COMPUTE: "1/8"}), known, "model")
+        (comparison,) = compare(found({COMPUTE: "1/8"}), known, Shares(BANK), "model")
         assert comparison.same
         assert (comparison.speedup, comparison.low, comparison.high) == (1, 1, 1)
 

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.rows import NonNegative, Positive
+from harness.report.rows import NonNegative, Positive, WithinBudget
 from harness.report.words import UNKNOWN, TimeUnit, digits, interval, time_unit
 
 TITLE = "at the same or lower UPEM than the FLOPs-chosen subnet"
@@ -41,6 +41,8 @@ class Comparison(Versus):
     flops_chosen: str
     flops_upem: NonNegative | None
     flops_ms: Positive | None
+    flops_within: WithinBudget | None
+    """Whether it keeps the budget that it was chosen for; None where it could not be measured."""
     same_latency: Versus | None = None
     """The subnet of least UPEM among those predicted to be no slower; None where it was not measured."""
 
@@ -72,7 +74,7 @@ def comparison_table(configuration: str, comparisons: Sequence[Comparison]) -> T
         table.add_row(
             Text(found.budget, "bold"),
             _two(found.flops_chosen, _upem(found.flops_upem)),
-            _ms(found.flops_ms, unit),
+            _two(_ms(found.flops_ms, unit), _missed(found)),
             _two("the same subnet" if found.same else found.partner, _upem(found.partner_upem)),
             _ms(found.partner_ms, unit),
             _two(*_faster(found), style=_style(found)),
@@ -98,7 +100,7 @@ def _line(found: Comparison, unit: TimeUnit) -> str:
     cells = [
         (found.budget, ""),
         (found.flops_chosen, _upem(found.flops_upem)),
-        (_ms(found.flops_ms, unit), ""),
+        (_ms(found.flops_ms, unit), _missed(found)),
         ("the same subnet" if found.same else found.partner, _upem(found.partner_upem)),
         (_ms(found.partner_ms, unit), ""),
         (_faster(found)[0], found.reason or _faster(found)[1]),
@@ -106,6 +108,11 @@ def _line(found: Comparison, unit: TimeUnit) -> str:
         (_faster(other)[0], other.reason or _faster(other)[1]) if other else (UNKNOWN, ""),
     ]
     return "<tr>" + "".join(f"<td>{escape(text)}<small>{escape(more)}</small></td>" for text, more in cells) + "</tr>"
+
+
+def _missed(found: Comparison) -> str:
+    """Say that multiply-adds alone chose a subnet that is too slow, or may be."""
+    return {"no": "over budget", "borderline": "borderline"}.get(found.flops_within or "", "")
 
 
 def _faster(found: Versus) -> tuple[str, str]:

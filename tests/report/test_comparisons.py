@@ -24,6 +24,7 @@ def comparison(**changes: Any) -> Comparison:
         "flops_chosen": "aaaaaaaaaaaa",
         "flops_upem": 0.2,
         "flops_ms": 6.0,
+        "flops_within": "yes",
         "partner": "bbbbbbbbbbbb",
         "partner_upem": 0.15,
     }
@@ -57,6 +58,14 @@ def test_the_terminal_says_how_much_faster_and_at_which_loss(shown: str) -> None
 
 def test_the_same_subnet_is_said_to_be_the_same(shown: str) -> None:
     assert line(shown, "1/8") == ["1/8", "aaaaaaaaaaaa", "6.00", "the", "same", "subnet", "6.00", "1.00×"]
+
+
+def test_a_flops_chosen_subnet_that_misses_the_budget_is_marked() -> None:
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(comparison_table("cpu", [comparison(flops_within="no"), SAME]))
+    assert isinstance(console.file, io.StringIO)
+    assert line(console.file.getvalue(), "1/4", 1)[2:4] == ["over", "budget"]
+    assert console.file.getvalue().count("over budget") == 1
 
 
 def test_what_is_not_known_has_a_reason_and_no_number(shown: str) -> None:
