@@ -29,7 +29,15 @@ from harness.export import subnet_filename
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
-from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
+from harness.report import (
+    closing_tables,
+    cost_sentences,
+    draw_tradeoff,
+    mark_front,
+    read_csv,
+    write_csv,
+    write_page,
+)
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
 from harness.space import arch_id, decode
@@ -185,8 +193,13 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions(run)])
+    models = run.cost_models
+    notes = [*run.folder.record.warnings, *cautions(run)]
+    write_page(rows, run.folder.page, title=title, notes=notes, cost_models=models)
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)
+    for name, model in models.items():
+        for sentence in cost_sentences(name, model):
+            run.console.say(sentence)
     for caution in cautions(run):
         run.console.warn(caution)

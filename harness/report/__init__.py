@@ -1,6 +1,8 @@
 """What a run leaves to read: the whole trade-off as a table, a picture and a page, and the terminal's closing table."""
 
 from harness.report.accuracy import Accuracy, accuracy
+from harness.report.cost_models import CostModelRecord
+from harness.report.cost_words import cost_sentences
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
@@ -10,11 +12,13 @@ from harness.report.terminal import closing_tables
 
 __all__ = [
     "Accuracy",
+    "CostModelRecord",
     "ReportError",
     "Row",
     "accuracy",
     "closing_tables",
     "columns",
+    "cost_sentences",
     "draw_tradeoff",
     "mark_front",
     "read_csv",

@@ -73,7 +73,7 @@ def crosses(run: tuple[int, int]) -> bool:
 
 
 def test_on_a_grid_finer_than_the_blocks_the_widths_of_each_block_are_one_run(fine: LayerTable) -> None:
-    steps = steps_of(fine, fitted(fine, in_blocks))
+    steps = steps_of(fine, fitted(fine, in_blocks, noise=0.002))
     assert steps["stage3"] == [(low, low + 14) for low in range(18, 160, 16)]
     assert steps["stage3.block1.inner1"] == steps["stage3"]
 
