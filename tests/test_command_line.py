@@ -122,7 +122,7 @@ class TestRunFolder:
         told = (quick_run.parent / "err.txt").read_text()
         assert f"cost model of tiny: off by {off(model['held_out']['mean'])} on {len(model['unseen'])} networks" in told
         assert ("tiny computes channels in blocks" in told) == (model["blocks"]["size"] > 1)
-        assert ("no steps were found on tiny" in told) == (model["blocks"]["size"] == 1)
+        assert ("no steps of channels were found on tiny" in told) == (model["blocks"]["size"] == 1)
         assert 'id="cost-models"' in (quick_run / "report.html").read_text()
 
     def test_a_cost_model_of_an_earlier_version_is_left_out_of_the_report(self, runner: Runner, copied: Path) -> None:

@@ -17,6 +17,9 @@ REFERENCE = 1 / 8
 #: A step between neighbouring widths costs nothing where it adds less than this share of the slot's mean step.
 NOTHING = 0.1
 
+#: Standard errors by which a step must be below the mean one: many are looked at, and few should be there by chance.
+SURE = 3.0
+
 Run = tuple[int, int]
 """The narrowest and the widest of consecutive widths, of which none costs noticeably more than a narrower one."""
 
@@ -30,8 +33,8 @@ def reference(counter: ComplexityCounter) -> Architecture:
 def find_steps(model: CostModel, space: Space, others: Architecture) -> dict[str, list[Run]]:
     """Return for every free slot the runs of widths that cost nothing extra, the other slots as in `others`.
 
-    Slots without any are left out: all where the device computes single channels, and those whose whole range changes
-    the latency by less than a measurement scatters, of which nothing can be said.
+    By the model each of their steps adds next to nothing, and less than the slot's mean step for sure. Slots without
+    any are left out: all of them where the device computes single channels.
     """
     if model.blocks.size == 1:
         return {}
@@ -40,13 +43,12 @@ def find_steps(model: CostModel, space: Space, others: Architecture) -> dict[str
 
 
 def _runs(model: CostModel, space: Space, others: Architecture, index: int) -> list[Run]:
-    widths = space.slots[index].choices
-    latencies = model.predict_all_ms(_varied(space, others, index))
-    rises = np.diff(latencies)
-    whole = latencies[-1] - latencies[0]
-    if not len(rises) or whole <= model.spread * model.predict_ms(others):
+    widths, archs = space.slots[index].choices, _varied(space, others, index)
+    if len(widths) == 1:
         return []
-    flat = rises < NOTHING * whole / len(rises)
+    rises, errors = model.differences_ms(archs[:-1], archs[1:])
+    share = rises.mean()
+    flat = (rises < NOTHING * share) & (rises + SURE * errors < share)
     runs = [[place for place, _ in own] for is_flat, own in groupby(enumerate(flat), lambda pair: pair[1]) if is_flat]
     return [(widths[own[0]], widths[own[-1] + 1]) for own in runs]
 

@@ -48,10 +48,10 @@ def _errors(name: str, model: CostModelRecord) -> str:
 
 def _steps(name: str, model: CostModelRecord) -> str:
     if model.blocks.size == 1:
-        return f"no steps were found on {name}: every channel costs"
+        return f"no steps of channels were found on {name}"
     blocks = f"{name} computes channels in {_blocks(model.blocks)}"
     if not model.steps:
-        return f"{blocks}; no neighbouring widths of this model cost the same"
+        return f"{blocks}; no widths were found that surely cost nothing extra"
     stages = [_narrowest(slot, runs) for slot, runs in model.steps.items() if _STAGE.fullmatch(slot)]
     inner = [runs for slot, runs in model.steps.items() if not _STAGE.fullmatch(slot)]
     if not stages:
