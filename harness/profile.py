@@ -34,10 +34,9 @@ class Profile:
     @property
     def record(self) -> dict[str, Any]:
         """What run.json keeps of it."""
-        blocks = self.model.blocks
         return {
             "anchor_ms": self.model.anchor_ms,
-            "blocks": {"size": blocks.size, "group": blocks.group},
+            "blocks": asdict(self.model.blocks),
             "layers": len(self.observations.layers),
             "networks": len(self.observations.networks),
             "spread": self.model.spread,

@@ -47,10 +47,17 @@ def test_the_blocks_and_the_narrowest_run_of_every_stage_are_said() -> None:
 def test_what_the_model_does_not_know_is_not_said(
     size: int, steps: dict[str, list[tuple[int, int]]], said: str
 ) -> None:
-    _, sentence = cost_sentences("cpu", cost_model(blocks={"size": size, "group": 1}, steps=steps))
+    _, sentence = cost_sentences("cpu", cost_model(blocks={"size": size, "group": 1, "align": 1}, steps=steps))
     assert sentence == said
 
 
 def test_the_stem_is_named_like_a_stage() -> None:
     _, sentence = cost_sentences("pi5", cost_model(steps={"stem": [(8, 16)]}))
     assert "nothing extra: in stem 16 channels cost no more than 8 (" in sentence
+
+
+def test_inputs_that_must_fit_are_said() -> None:
+    _, sentence = cost_sentences("pi5", cost_model(blocks={"size": 16, "group": 2, "align": 8}, steps={}))
+    assert sentence.startswith(
+        "pi5 computes channels in blocks of 16, outputs 2 blocks at a time where inputs are a multiple of 8; no widths"
+    )
