@@ -34,7 +34,8 @@ from harness.deployment import Deployment
 from harness.device_options import overridden
 from harness.measuring import LatencySummary, Store, finalists
 from harness.planning import RUNGS, pool
-from harness.profiling import Profile, Profiler
+from harness.profile import Profile
+from harness.profiling import Profiler
 
 #: Architectures of a budget have this share of its multiply-adds, at least.
 NEAR = 0.9

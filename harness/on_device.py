@@ -18,6 +18,7 @@ from harness.measuring import Measurement, Subject, finalists, measure_further
 from harness.planning import pool
 from harness.profiling import Profiler
 from harness.refitting import replace_failed
+from harness.report import CostModelRecord
 from harness.run import Configuration, Run
 from harness.search import Candidate, Selection
 from harness.tradeoff import DeviceResults
@@ -64,10 +65,9 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
         if kinds := limited(configuration.budgets):
             with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} on {name}") as advance:
                 models = fit_limited(device, results, counter, subjects, run.store, advance)
-    run.folder.record.cost_models[name] = {
-        **profile.record,
-        **{cost: fitted.record for cost, fitted in models.items()},
-    }
+    run.folder.record.cost_models[name] = CostModelRecord.model_validate(
+        {**profile.record, **{cost: fitted.record for cost, fitted in models.items()}}
+    )
     run.folder.record.devices[name] = device.describe().model_dump()
     return results
 

@@ -32,6 +32,7 @@ from harness.planning import default_model, find_candidates, number_of_searches,
 from harness.report import (
     closing_tables,
     comparison_table,
+    cost_sentences,
     draw_tradeoff,
     mark_front,
     read_csv,
@@ -195,11 +196,15 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
     comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}
+    models = run.cost_models
     notes = [*run.folder.record.warnings, *cautions(run)]
-    write_page(rows, run.folder.page, title=title, notes=notes, comparisons=comparisons)
+    write_page(rows, run.folder.page, title=title, notes=notes, comparisons=comparisons, cost_models=models)
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)
     for name, found in comparisons.items():
         run.console.say(comparison_table(name, found))
+    for name, model in models.items():
+        for sentence in cost_sentences(name, model):
+            run.console.say(sentence)
     for caution in cautions(run):
         run.console.warn(caution)

@@ -11,9 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,17 +26,18 @@ from harness.costs import (
     LayerTable,
     MeasuredLayer,
     Observations,
-    Prediction,
     TooFewMeasurements,
     Widths,
+    find_steps,
     fit_rate,
     held_out_error,
+    reference,
 )
 from harness.deployment import Deployment
 from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, running_s
 from harness.next_measured import FAST, NextMeasured
 from harness.planning import RUNGS
-from harness.space import encode
+from harness.profile import Profile
 
 #: Single layers that are measured in one go.
 LAYER_BATCH = 64
@@ -61,38 +60,6 @@ GOOD_ENOUGH = 0.015
 
 
 Networks = Mapping[Architecture, Measurement]
-
-
-@dataclass
-class Profile:
-    """What profiling a device brought."""
-
-    model: CostModel
-    observations: Observations
-    measured: dict[Architecture, Measurement]
-    """Whole networks, in the order in which they were measured."""
-    held_out: HeldOutError
-    """Of networks measured after the fit."""
-    macs_only: HeldOutError
-    """The same of a constant and the multiply-adds alone, for comparison."""
-    params_only: HeldOutError
-    unseen: list[dict[str, Any]] = field(default_factory=list)
-    """Those networks: widths, predicted interval, measured."""
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What run.json keeps of it."""
-        return {
-            "anchor_ms": self.model.anchor_ms,
-            "blocks": str(self.model.blocks),
-            "layers": len(self.observations.layers),
-            "networks": len(self.observations.networks),
-            "spread": self.model.spread,
-            "held_out": asdict(self.held_out),
-            "macs_only": asdict(self.macs_only),
-            "params_only": asdict(self.params_only),
-            "unseen": self.unseen,
-        }
 
 
 class Profiler:
@@ -152,6 +119,7 @@ class Profiler:
         unseen = self._measure_new(self._next.random(PER_RUNG), anchor)
         if not _ratios(unseen):
             raise MeasurementError(f"no network could be measured to check the cost model of {self._name}")
+        others = reference(self._counter)
         return Profile(
             model=model,
             observations=seen,
@@ -159,9 +127,9 @@ class Profiler:
             held_out=self._error(model, unseen),
             macs_only=self._error_of_one(self._counter.macs, known, unseen),
             params_only=self._error_of_one(self._counter.params, known, unseen),
-            unseen=[
-                _beside(arch, model.predict(arch), ratio * model.anchor_ms) for arch, ratio in _ratios(unseen).items()
-            ],
+            unseen={arch: ratio * model.anchor_ms for arch, ratio in _ratios(unseen).items()},
+            steps=find_steps(model, self._space, others),
+            steps_beside=others,
         )
 
     def _error_of_one(self, figure: Callable[[Architecture], int], known: Networks, unseen: Networks) -> HeldOutError:
@@ -253,16 +221,6 @@ class Profiler:
 def _ratios(networks: Networks) -> dict[Architecture, float]:
     """Return the latencies as shares of the full width's of the same rounds, of what could be measured."""
     return {arch: found.summary.ratio for arch, found in networks.items() if found.summary}
-
-
-def _beside(arch: Architecture, predicted: Prediction, measured_ms: float) -> dict[str, Any]:
-    return {
-        "widths": encode(arch),
-        "predicted_ms": predicted.ms,
-        "low_ms": predicted.low_ms,
-        "high_ms": predicted.high_ms,
-        "measured_ms": measured_ms,
-    }
 
 
 def _seconds(found: Iterable[Measurement]) -> float:

@@ -12,7 +12,7 @@ from harness.console import Console
 from harness.data import Domains
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError, Store
-from harness.report import series_name
+from harness.report import CostModelRecord, series_name
 from harness.run_folder import RunFolder
 from harness.search import Budget, InfeasibleBudget
 from harness.settings import RunSettings
@@ -69,6 +69,14 @@ class Run:
         """What an exported file says of where it comes from."""
         adaptation = self.settings.adaptation
         return {"data": self.domains.name, "method": adaptation.method, "seed": str(adaptation.seed)}
+
+    @property
+    def cost_models(self) -> dict[str, CostModelRecord]:
+        """What is known of the models that predict the costs of this run's configurations; nothing where estimated."""
+        if self.settings.estimate:
+            return {}
+        found = {c.name: self.folder.record.cost_models.get(c.name) for c in self.configurations}
+        return {name: model for name, model in found.items() if isinstance(model, CostModelRecord)}
 
     def for_tensorrt(self, precision: Precision) -> bool:
         """Whether TensorRT serves any device of this run in a precision, as far as they have been reached.

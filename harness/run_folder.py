@@ -14,12 +14,12 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.measuring import MeasurementError, Store
-from harness.report import Comparison
+from harness.report import Comparison, CostModelRecord
 from harness.settings import RunSettings
 
 LOCK = ".lock"
@@ -43,9 +43,12 @@ class Record(BaseModel):
     data: dict[str, str] = Field(default_factory=dict)
     devices: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
-    cost_models: dict[str, dict[str, Any]] = Field(default_factory=dict)
     comparisons: dict[str, list[Comparison]] = Field(default_factory=dict)
     """What choosing by latency gains over choosing by multiply-adds, by device and budget."""
+    cost_models: dict[str, Annotated[CostModelRecord | dict[str, Any], Field(union_mode="left_to_right")]] = Field(
+        default_factory=dict
+    )
+    """By configuration. What earlier versions wrote is kept as it is, until the device is profiled again."""
     builds: dict[str, dict[str, float]] = Field(default_factory=dict)
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)

@@ -30,6 +30,7 @@ from harness.bank import StandaloneBank, load_bank
 from harness.data import Preprocessing, load_digits
 from harness.export import subnet_filename
 from harness.report import Row, read_csv
+from harness.report.cost_words import off
 from harness.space import decode, encode
 from tests.runs import TINY_ADAPTATION, Result, Runner, start, write_profile
 
@@ -116,6 +117,23 @@ class TestRunFolder:
         assert record["errors"] == []
         # So short a training leaves a bank that is noticed, without labels, to be a poor one.
         assert any("doubtful" in warning for warning in record["warnings"])
+
+    def test_what_the_cost_model_is_off_by_is_told_and_on_the_page(self, quick_run: Path) -> None:
+        model = json.loads((quick_run / "run.json").read_text())["cost_models"]["tiny"]
+        told = (quick_run.parent / "err.txt").read_text()
+        assert f"cost model of tiny: off by {off(model['held_out']['mean'])} on {len(model['unseen'])} networks" in told
+        assert ("tiny computes channels in blocks" in told) == (model["blocks"]["size"] > 1)
+        assert ("no steps of channels were found on tiny" in told) == (model["blocks"]["size"] == 1)
+        assert 'id="cost-models"' in (quick_run / "report.html").read_text()
+
+    def test_a_cost_model_of_an_earlier_version_is_left_out_of_the_report(self, runner: Runner, copied: Path) -> None:
+        record = json.loads((copied / "run.json").read_text())
+        record["cost_models"]["tiny"] = {"rates": {"GMAC": 1.0}}
+        (copied / "run.json").write_text(json.dumps(record))
+        done = runner("report", "--run", copied)
+        assert done.code == 0
+        assert "cost model" not in done.err
+        assert json.loads((copied / "run.json").read_text())["cost_models"] == record["cost_models"]
 
     def test_what_speaks_against_measuring_is_looked_for_once_and_kept(self, quick_run: Path) -> None:
         findings = json.loads((quick_run / "run.json").read_text())["findings"]

@@ -10,6 +10,7 @@ from harness.costs.linear import LinearModel, TooFewFigures, fit_rate
 from harness.costs.memory_model import fit_memory
 from harness.costs.model_size import Form, ModelSize
 from harness.costs.roofline import NUMBER_BYTES, Roof, Roofline
+from harness.costs.steps import find_steps, reference
 
 __all__ = [
     "NUMBER_BYTES",
@@ -30,9 +31,11 @@ __all__ = [
     "TooFewMeasurements",
     "Widths",
     "count_macs",
+    "find_steps",
     "fit_energy",
     "fit_memory",
     "fit_rate",
     "held_out_error",
     "input_numbers",
+    "reference",
 ]

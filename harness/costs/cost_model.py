@@ -153,6 +153,12 @@ class CostModel:
         ratios = np.maximum(scaled @ self._fit.rates, SMALLEST)
         return self._fit.standard_error(scaled / ratios[:, None])
 
+    def differences_ms(self, first: Sequence[Architecture], second: Sequence[Architecture]) -> tuple[Floats, Floats]:
+        """Return what each of `second` takes longer than its like in `first`, and the standard error of that."""
+        scaled = (self._features(second) - self._features(first)) * self._scale
+        longer: Floats = scaled @ self._fit.rates * self.anchor_ms
+        return longer, self._fit.standard_error(scaled) * self.anchor_ms
+
     def predict(self, arch: Architecture) -> Prediction:
         """Return the predicted latency with its 95% interval for a measurement of it."""
         ms = self.predict_ms(arch)

@@ -2,6 +2,8 @@
 
 from harness.report.accuracy import Accuracy, accuracy
 from harness.report.comparisons import Comparison, Versus, comparison_table
+from harness.report.cost_models import CostModelRecord
+from harness.report.cost_words import cost_sentences
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
@@ -12,6 +14,7 @@ from harness.report.terminal import closing_tables
 __all__ = [
     "Accuracy",
     "Comparison",
+    "CostModelRecord",
     "ReportError",
     "Row",
     "Versus",
@@ -19,6 +22,7 @@ __all__ = [
     "closing_tables",
     "columns",
     "comparison_table",
+    "cost_sentences",
     "draw_tradeoff",
     "mark_front",
     "read_csv",

@@ -10,6 +10,8 @@ from plotly.io import to_html
 
 from harness.report.chart import tradeoff_chart
 from harness.report.comparisons import Comparison, comparison_section
+from harness.report.cost_models import CostModelRecord
+from harness.report.cost_page import cost_section
 from harness.report.files import write_atomic
 from harness.report.rows import Row
 from harness.report.words import (
@@ -55,6 +57,7 @@ better. Hover for details, drag to zoom, double-click to return, click in the le
 {chart}
 {tables}
 {comparisons}
+{costs}
 {notes}
 </body>
 </html>
@@ -76,10 +79,12 @@ def write_page(
     title: str,
     notes: Sequence[str] = (),
     comparisons: Mapping[str, Sequence[Comparison]] | None = None,
+    cost_models: Mapping[str, CostModelRecord] | None = None,
 ) -> None:
-    """Write the page whole or not at all: the chart, the selected subnets of every device, and ``notes`` as a list.
+    """Write the page whole or not at all.
 
-    ``comparisons`` of subnets with those chosen by multiply-adds alone are tables by the name of the configuration.
+    It has the chart, the selected subnets of every device, what choosing by latency gains (``comparisons``), what the
+    cost models were off by, each by the name of the configuration, and ``notes`` as a list.
     Links lead to the files in ``subnets`` beside the page. All text is escaped, and the page forbids itself to load
     anything, so that it may be opened and passed on without a thought.
     """
@@ -87,7 +92,10 @@ def write_page(
     devices = dict.fromkeys(row.device for row in rows)
     tables = "\n".join(_table([row for row in rows if row.device == device]) for device in devices)
     beside = "\n".join(comparison_section(name, found) for name, found in (comparisons or {}).items())
-    page = _PAGE.format(title=escape(title), chart=chart, tables=tables, comparisons=beside, notes=_notes(notes))
+    costs = cost_section(cost_models or {})
+    page = _PAGE.format(
+        title=escape(title), chart=chart, tables=tables, comparisons=beside, costs=costs, notes=_notes(notes)
+    )
     write_atomic(path, page.encode())
 
 

@@ -106,6 +106,16 @@ def test_one_by_one_and_all_at_once_are_the_same_prediction(table: LayerTable) -
     np.testing.assert_allclose([model.predict_ms(arch) for arch in archs], model.predict_all_ms(archs), rtol=1e-9)
 
 
+def test_what_one_network_takes_longer_than_another_is_known_about_as_well_as_it_says(table: LayerTable) -> None:
+    model = CostModel(table, observations(table, 100, noise=0.03))
+    archs, truth = unseen(table, 200)
+    longer, errors = model.differences_ms(archs[:-1], archs[1:])
+    np.testing.assert_allclose(longer, np.diff(model.predict_all_ms(archs)), rtol=1e-6, atol=1e-9)
+    off = np.abs(longer - np.diff(truth)) / errors
+    assert 0.4 < np.median(off) < 2
+    assert model.differences_ms(archs[:1], archs[:1])[1] == 0
+
+
 def test_it_is_least_sure_where_it_has_seen_nothing(table: LayerTable) -> None:
     seen = observations(table, 200, noise=0.02)
     wide = tuple(row for row in seen.networks if row[0][0] >= 24)[:60]
