@@ -19,6 +19,7 @@ from harness.profiling import Profiler
 from harness.run import Configuration, Run
 from harness.search import Candidate
 from harness.tradeoff import DeviceResults
+from harness.what_if import keep_costs
 
 
 def deployment_for(
@@ -65,6 +66,7 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
         **profile.record,
         **{cost: fitted.record for cost, fitted in models.items()},
     }
+    keep_costs(run.folder, results, profile, models)
     run.folder.record.devices[name] = device.describe().model_dump()
     return results
 

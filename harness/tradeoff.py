@@ -73,7 +73,7 @@ class DeviceResults:
     energy_model: LinearModel | None = None
     """Fitted to measured energies, where energy is limited."""
     upem: dict[Architecture, float] = field(default_factory=dict)
-    found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
+    found_by: dict[Architecture, ChosenBy | None] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     answers: dict[Architecture, Answers] = field(default_factory=dict)
     """What the engine on the device answered, of the shortlist."""

@@ -4,12 +4,14 @@ from harness.report.accuracy import Accuracy, accuracy
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
+from harness.report.planned import PlannedAnswer, planned_table
 from harness.report.rows import Row, columns, series_name
 from harness.report.table import ReportError, read_csv, write_csv
 from harness.report.terminal import closing_tables
 
 __all__ = [
     "Accuracy",
+    "PlannedAnswer",
     "ReportError",
     "Row",
     "accuracy",
@@ -17,6 +19,7 @@ __all__ = [
     "columns",
     "draw_tradeoff",
     "mark_front",
+    "planned_table",
     "read_csv",
     "series_name",
     "write_csv",
