@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.bank import Architecture
 from harness.costs import (
     ComplexityCounter,
     CostModel,
     KeptCosts,
     LayerTable,
     LinearModel,
+    Prediction,
     TooFewFigures,
     fit_energy,
     fit_memory,
@@ -19,9 +23,24 @@ from harness.costs import (
 from harness.limited import NAMES
 from harness.report import PlannedAnswer, Row
 from harness.run import Configuration
-from harness.search import ENERGY, LATENCY, MEMORY, MODEL_SIZE, Budget, BudgetError, Cost, Kind, Selection
+from harness.search import (
+    ENERGY,
+    LATENCY,
+    MEMORY,
+    MODEL_SIZE,
+    Budget,
+    BudgetError,
+    Cost,
+    Kind,
+    Selection,
+    split_feasible,
+)
 from harness.space import arch_id, decode, encode
 from harness.tradeoff import DeviceResults
+
+#: The smallest subnet is among the measured ones; what is predicted to take less than this share of the fastest of them
+#: shows that the model fails there.
+BELIEVED = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,9 @@ class PredictedCosts:
     """Of memory and energy, what there is."""
     counter: ComplexityCounter
     known: Mapping[Kind, Cost]
-    """Every cost that can be predicted."""
+    """Every cost that can be predicted; NaN where a prediction cannot be believed."""
+    fastest_ms: float
+    """Of the networks measured."""
 
     @classmethod
     def of(
@@ -68,15 +89,23 @@ class PredictedCosts:
             energy_model=energy,
         )
         linear = {kind: model for kind, model in ((MEMORY, memory), (ENERGY, energy)) if model}
-        return cls(configuration, kept, latency, linear, counter, results.costs(counter))
+        fastest_ms = kept.anchor_ms * min(network.ratio for network in kept.networks)
 
-    def answerable(self, measuring: str) -> tuple[list[Budget], list[BudgetError]]:
-        """Part the budgets into those whose costs are all predicted, and a reason for each cost that is not.
+        def believed_ms(arch: Architecture) -> float:
+            predicted = _believed(latency.predict(arch), fastest_ms)
+            return predicted.ms if predicted else math.nan
 
-        `measuring` is the command that would measure it.
+        known: dict[Kind, Cost] = {**results.costs(counter), LATENCY: functools.cache(believed_ms)}
+        return cls(configuration, kept, latency, linear, counter, known, fastest_ms)
+
+    def answerable(self, measuring: str) -> tuple[list[Budget], list[Exception]]:
+        """Return the budgets that a subnet can be sought for, and for the others why not.
+
+        Either a cost is not predicted - `measuring` is the command that would measure it - or no network that was
+        measured is as fast.
         """
         unknown = {kind for budget in self.configuration.budgets for kind in budget.kinds} - set(self.known)
-        refused = [
+        refused: list[Exception] = [
             BudgetError(
                 f"{kind.option} cannot be answered for {self.configuration.name} without the device: the run has no "
                 f"model of {NAMES[kind]}; measure it with: {measuring}"
@@ -84,12 +113,15 @@ class PredictedCosts:
             for kind in NAMES
             if kind in unknown
         ]
-        return [budget for budget in self.configuration.budgets if not unknown & set(budget.kinds)], refused
+        left = [budget for budget in self.configuration.budgets if not unknown & set(budget.kinds)]
+        words = {LATENCY: f"the fastest subnet measured on {self.configuration.name}"}
+        possible, misses = split_feasible(left, {LATENCY: self.fastest_ms}, words)
+        return possible, [*refused, *misses]
 
     def answer(self, selection: Selection) -> PlannedAnswer:
         """Return what is told of a budget's subnet."""
         arch, budget = selection.best.arch, selection.budget
-        predicted = self.latency.predict(arch)
+        predicted = _believed(self.latency.predict(arch), self.fastest_ms)
         limits = [limit.value for limit in budget.limits if limit.kind == LATENCY]
         return PlannedAnswer(
             budget=budget.label,
@@ -97,10 +129,10 @@ class PredictedCosts:
             widths=encode(arch),
             macs=self.counter.macs(arch),
             upem=selection.best.upem,
-            predicted_ms=predicted.ms,
-            predicted_low_ms=predicted.low_ms,
-            predicted_high_ms=predicted.high_ms,
-            interval_within=predicted.high_ms <= min(limits) if limits else None,
+            predicted_ms=predicted.ms if predicted else None,
+            predicted_low_ms=predicted.low_ms if predicted else None,
+            predicted_high_ms=predicted.high_ms if predicted else None,
+            interval_within=predicted.high_ms <= min(limits) if predicted and limits else None,
             predicted_memory_mb=self._predicted(MEMORY, selection),
             predicted_model_mb=self._predicted(MODEL_SIZE, selection),
             predicted_energy_mj=self._predicted(ENERGY, selection),
@@ -144,6 +176,10 @@ class PredictedCosts:
     def _predicted(self, kind: Kind, selection: Selection) -> float | None:
         cost = self.known.get(kind)
         return cost(selection.best.arch) if cost else None
+
+
+def _believed(predicted: Prediction, fastest_ms: float) -> Prediction | None:
+    return predicted if predicted.ms >= BELIEVED * fastest_ms and math.isfinite(predicted.high_ms) else None
 
 
 def _is_of(row: Row, configuration: Configuration, kept: KeptCosts) -> bool:

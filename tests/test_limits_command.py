@@ -27,7 +27,8 @@ class Search:
         self._store = shutil.copy(run.parent / "store.sqlite", folder / "store.sqlite")
 
     def __call__(self, *options: str, stage: str = "search") -> Result:
-        return self._runner(stage, "--run", self.run, "--store", self._store, *options)
+        measure = [] if stage != "search" or "--estimate" in options else ["--measure"]
+        return self._runner(stage, "--run", self.run, "--store", self._store, *measure, *options)
 
     @property
     def selected(self) -> list[Row]:

@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.costs.complexity import ComplexityCounter
 from harness.costs.cost_model import CostModel, Observations
+from harness.costs.energy_model import NAMES as ENERGY_PARTS
 from harness.costs.energy_model import energy_features
 from harness.costs.held_out import HeldOutError
 from harness.costs.layer_costs import MeasuredLayer
 from harness.costs.layer_kinds import LayerKind, LayerTable
 from harness.costs.linear import Features, LinearModel
+from harness.costs.memory_model import NAMES as MEMORY_PARTS
 from harness.costs.memory_model import memory_features
 from harness.costs.model_size import Form, ModelSize
 from harness.space import Architecture, decode, encode
@@ -29,7 +31,10 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class KeptCostsError(ValueError):
-    """A file of costs that cannot be used; the message says why in one sentence."""
+    """A file of costs that cannot be used; the message says why, and what helps, in one sentence."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}; search with --measure keeps new ones")
 
 
 class _Kept(BaseModel):
@@ -72,8 +77,12 @@ class KeptLinear(_Kept):
         rates = dict(zip(model.names, model.rates.tolist(), strict=True))
         return cls(rates=rates, median_error=model.median_error, p90_error=model.p90_error)
 
-    def model(self, features: Features) -> LinearModel:
-        """Return the model again, with what an architecture has of each part."""
+    def model(self, names: tuple[str, ...], features: Features) -> LinearModel:
+        """Return the model again; `features` gives what an architecture has of each of the named parts."""
+        if tuple(self.rates) != names:
+            raise KeptCostsError(
+                f"the costs that the run keeps have rates of {', '.join(self.rates)}, not of {', '.join(names)}"
+            )
         rates = np.array([*self.rates.values()], np.float64)
         return LinearModel(tuple(self.rates), features, rates, self.median_error, self.p90_error)
 
@@ -139,8 +148,8 @@ class KeptCosts(_Kept):
             raise KeptCostsError(f"{path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise KeptCostsError(f"{path} does not hold a device's costs: {where} {first['msg']}".strip()) from error
+            what = " ".join([".".join(map(str, first["loc"])), first["msg"]]).strip()
+            raise KeptCostsError(f"{path} does not hold a device's costs: {what}") from error
 
     def latency_model(self, table: LayerTable) -> CostModel:
         """Fit the model of latency again; KeptCostsError where what was measured is not of the table's bank."""
@@ -149,7 +158,7 @@ class KeptCosts(_Kept):
             networks = tuple((table.space.validate(decode(own.widths)), own.ratio) for own in self.networks)
             return CostModel(table, Observations(self.anchor_ms, layers, networks))
         except ValueError as error:
-            raise KeptCostsError(f"the costs that the run keeps are not of its bank: {error}") from error
+            raise KeptCostsError(f"the costs that the run keeps cannot be used with its bank: {error}") from error
 
     def size_model(self, counter: ComplexityCounter) -> ModelSize:
         """Return what gives the size of any subnet's file."""
@@ -157,10 +166,14 @@ class KeptCosts(_Kept):
 
     def memory_model(self, counter: ComplexityCounter) -> LinearModel | None:
         """Return the model of peak memory, where one was fitted."""
-        return self.memory.model(memory_features(counter, self.batch_size)) if self.memory else None
+        return self.memory.model(MEMORY_PARTS, memory_features(counter, self.batch_size)) if self.memory else None
 
     def energy_model(
         self, counter: ComplexityCounter, latency_ms: Callable[[Architecture], float]
     ) -> LinearModel | None:
         """Return the model of energy, where one was fitted."""
-        return self.energy.model(energy_features(counter, latency_ms, self.batch_size)) if self.energy else None
+        return (
+            self.energy.model(ENERGY_PARTS, energy_features(counter, latency_ms, self.batch_size))
+            if self.energy
+            else None
+        )

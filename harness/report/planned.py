@@ -21,10 +21,10 @@ class PlannedAnswer:
     widths: str
     macs: int
     upem: float
-    predicted_ms: float
-    predicted_low_ms: float
+    predicted_ms: float | None
+    predicted_low_ms: float | None
     """Bounds of the interval in which 95% of measurements are expected."""
-    predicted_high_ms: float
+    predicted_high_ms: float | None
     interval_within: bool | None
     """Whether the whole interval keeps the latency limit; None where latency is not limited."""
     predicted_memory_mb: float | None
@@ -37,9 +37,11 @@ def planned_table(title: Sequence[str], answers: Sequence[PlannedAnswer], notes:
 
     `title` has what the device is called and then what is told about it; `notes` stand under the table.
     """
-    unit = time_unit(answer.predicted_ms for answer in answers)
+    unit = time_unit(answer.predicted_ms for answer in answers if answer.predicted_ms)
 
     def latency(answer: PlannedAnswer) -> str:
+        if not (answer.predicted_ms and answer.predicted_low_ms and answer.predicted_high_ms):
+            return UNKNOWN
         ends = interval(answer.predicted_low_ms * unit.per_ms, answer.predicted_high_ms * unit.per_ms)
         return f"~{digits(answer.predicted_ms * unit.per_ms)}\n{ends}"
 
@@ -47,11 +49,10 @@ def planned_table(title: Sequence[str], answers: Sequence[PlannedAnswer], notes:
         return {True: "yes", False: "borderline", None: UNKNOWN}[answer.interval_within]
 
     columns: list[tuple[str, Callable[[PlannedAnswer], str], bool]] = [
-        ("Subnet", lambda answer: answer.arch_id, True),
-        ("Multiply-adds", lambda answer: count(answer.macs), True),
+        ("Subnet\nmultiply-adds", lambda answer: f"{answer.arch_id}\n{count(answer.macs)}", True),
         ("UPEM", lambda answer: f"{answer.upem:.4f}", True),
         (f"p50, {unit.name}\n95% interval", latency, True),
-        ("Within", within, any(answer.interval_within is not None for answer in answers)),
+        ("Interval\nwithin", within, any(answer.interval_within is not None for answer in answers)),
         *(
             (heading, _figure(values), any(value is not None for value in values.values()))
             for heading, values in (
@@ -73,9 +74,9 @@ def planned_table(title: Sequence[str], answers: Sequence[PlannedAnswer], notes:
         pad_edge=False,
     )
     shown = [(heading, cell) for heading, cell, known in columns if known]
-    table.add_column("Budget", no_wrap=True)
+    table.add_column("Budget", overflow="fold")
     for heading, _ in shown:
-        table.add_column(heading, justify="left" if heading in ("Subnet", "Within") else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading.startswith("Interval") else "right", no_wrap=True)
     for answer in answers:
         table.add_row(Text(answer.budget, "bold"), *(Text(cell(answer)) for _, cell in shown))
     return table
