@@ -177,7 +177,7 @@ class TestUsage:
         assert done.code == 0, done.err
         assert [(row.batch_size, row.within_budget) for row in search.selected] == [(1, "yes"), (2, "yes")]
         assert all((row.model_bytes or 1e9) <= 200_000 for row in search.selected)
-        assert search("--model-mb", "0.001").code == 4
+        assert search("--estimate", "--model-mb", "0.001").code == 4
 
 
 def test_help_names_every_limit(runner: Runner) -> None:

@@ -87,10 +87,10 @@ def test_what_was_not_limited_has_no_model(bank: ModelBank, kept: KeptCosts) -> 
 
 def test_costs_of_another_bank_are_refused(kept: KeptCosts) -> None:
     other = LayerTable(create_bank("resnet18", ["a", "b"], (3, 64, 64)))
-    with pytest.raises(KeptCostsError, match="cannot be used with its bank.*--measure"):
+    with pytest.raises(KeptCostsError, match=r"cannot be used with its bank.*--measure"):
         kept.latency_model(other)
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(KeptCostsError, match="nowhere.json cannot be read: No such file"):
+    with pytest.raises(KeptCostsError, match=r"nowhere\.json cannot be read: No such file"):
         KeptCosts.read(tmp_path / "nowhere.json")
