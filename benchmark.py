@@ -145,6 +145,12 @@ UpemSharpening = Annotated[
         "--upem-sharpening", help="Temperature of both predictions; below 1 sharpens.", rich_help_panel=LIMITS
     ),
 ]
+HalvingOption = Annotated[
+    bool,
+    typer.Option(
+        "--halving", help="Random and evolutionary search look at part of the images first.", rich_help_panel=LIMITS
+    ),
+]
 BatchSizes = Annotated[
     str | None,
     typer.Option("--batch-size", help="Images per inference, each searched: 1,8 (default: 1).", rich_help_panel=LIMITS),
@@ -232,6 +238,7 @@ def pipeline(
     upem_anchor: UpemAnchor = "full",
     upem_norm: UpemNorm = "l2",
     upem_sharpening: UpemSharpening = None,
+    halving: HalvingOption = False,
     method: Method = "slimda",
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,

@@ -29,7 +29,15 @@ from harness.export import subnet_filename
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
-from harness.report import closing_tables, draw_tradeoff, mark_front, read_csv, write_csv, write_page
+from harness.report import (
+    closing_tables,
+    comparison_table,
+    draw_tradeoff,
+    mark_front,
+    read_csv,
+    write_csv,
+    write_page,
+)
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
 from harness.space import arch_id, decode
@@ -167,6 +175,7 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
     rows = [row for results in done for row in rows_of(results, bank, counter)]
     write_csv(mark_front(rows), run.folder.tradeoff)
+    run.folder.record.comparisons = {results.name: results.comparisons for results in done}
 
 
 def report(run: Run, target_labels: TargetLabels | None) -> None:
@@ -185,8 +194,12 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
-    write_page(rows, run.folder.page, title=title, notes=[*run.folder.record.warnings, *cautions(run)])
+    comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}
+    notes = [*run.folder.record.warnings, *cautions(run)]
+    write_page(rows, run.folder.page, title=title, notes=notes, comparisons=comparisons)
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)
+    for name, found in comparisons.items():
+        run.console.say(comparison_table(name, found))
     for caution in cautions(run):
         run.console.warn(caution)

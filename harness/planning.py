@@ -24,6 +24,7 @@ from harness.search import (
     Budget,
     Candidate,
     Cost,
+    Halving,
     InfeasibleBudget,
     Kind,
     Problem,
@@ -42,6 +43,9 @@ JOINT_SEARCHES = 8
 
 #: Rungs of the ladder of compute on which the profiled pool stands.
 RUNGS = tuple(2.0**-i for i in range(7))
+
+#: Halving looks first at every so many-th image.
+HALVING_EVERY = 4
 
 
 def default_model(input_shape: tuple[int, int, int]) -> str:
@@ -185,8 +189,9 @@ def find_candidates(
     total = len(STRATEGIES) * sum(search.evaluations for search in asked)
     before = 0
     candidates: list[Candidate] = []
+    halving = Halving(scorer.on_part(HALVING_EVERY), 1 / HALVING_EVERY) if settings.effort.halving else None
     for search in asked:
-        problem = Problem(bank.space, scorer, search.cost, search.limits, search.evaluations, settings.seed)
+        problem = Problem(bank.space, scorer, search.cost, search.limits, search.evaluations, settings.seed, halving)
         answers: tuple[Architecture, ...] = ()
         for name, strategy in STRATEGIES.items():
 

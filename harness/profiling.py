@@ -1,9 +1,9 @@
 """Profiling: minutes of measuring on one device, planned as they go, and the cost model that comes of them.
 
-First a spread of whole networks, then single layers of every kind at many widths, then more networks: those of whose
-latency the model is least sure, at every rung of the ladder of compute. Last, random networks that the model has not
-seen: what it is off by on them is its held-out error. Everything is in the store, so what was killed goes on, and what
-was measured by an earlier run is not measured again.
+First a spread of whole networks, then single layers of every kind at many widths, then more networks, at every rung of
+the ladder of compute: those of whose latency the model is least sure, and those that it predicts fastest. Last, random
+networks that the model has not seen: what it is off by on them is its held-out error. Everything is in the store, so
+what was killed goes on, and what was measured by an earlier run is not measured again.
 """
 
 from __future__ import annotations
@@ -26,24 +26,19 @@ from harness.costs import (
     HeldOutError,
     LayerKind,
     LayerTable,
-    LinearModel,
     MeasuredLayer,
     Observations,
     Prediction,
     TooFewMeasurements,
     Widths,
+    fit_rate,
     held_out_error,
 )
 from harness.deployment import Deployment
 from harness.measuring import Measurement, MeasurementError, Store, Subject, explore, running_s
+from harness.next_measured import FAST, NextMeasured
 from harness.planning import RUNGS
 from harness.space import encode
-
-#: A network of a rung has this share of the rung's multiply-adds, at least.
-BELOW = 0.6
-
-#: Widths at which a kind of layer is measured by itself, at most.
-LAYER_WIDTHS = 48
 
 #: Single layers that are measured in one go.
 LAYER_BATCH = 64
@@ -51,8 +46,9 @@ LAYER_BATCH = 64
 #: Share of the time that single layers may take.
 LAYER_SHARE = 0.35
 
-#: Networks of every rung that are measured in one go, and candidates that they are chosen from.
-PER_RUNG, CANDIDATES = 3, 24
+#: Networks of every rung that are measured in one go, at least and at most; and the share of the time that more than
+#: the least may take.
+PER_RUNG, MOST_PER_RUNG, BATCH_SHARE = 3, 9, 0.1
 
 #: A process takes this long to start and to end, about.
 ONE_PROCESS_S = 0.7
@@ -124,6 +120,7 @@ class Profiler:
         self._space = deployment.bank.space
         self._counter = ComplexityCounter(deployment.bank)
         self._table = LayerTable(deployment.bank)
+        self._next = NextMeasured(self._space, self._counter, self._table, seed)
         self._spent, self._start = 0.0, time.monotonic()
         self.networks: dict[Architecture, Measurement] = {}
         self._layers: list[MeasuredLayer] = []
@@ -135,10 +132,13 @@ class Profiler:
         """
         anchor = first[self._space.full]
         self._measure_networks(first, anchor)
+        affordable = BATCH_SHARE * self._seconds * len(first) / self._spent / len(RUNGS)
+        per_rung = min(MOST_PER_RUNG, max(PER_RUNG, int(affordable)))
         self._measure_layers(anchor)
         model, batch = self._fitted(), 0
         while not self._over:
-            unseen = self._measure_new(self._unsure(model, batch), anchor)
+            fast = self._next.fast(model, per_rung // FAST, batch)
+            unseen = self._measure_new([*self._next.unsure(model, per_rung - per_rung // FAST, batch), *fast], anchor)
             batch += 1
             error = self._error(model, unseen)
             model = self._fitted()
@@ -149,7 +149,7 @@ class Profiler:
     def _checked(self, model: CostModel, anchor: Subject) -> Profile:
         """Return the profile, with what the model is off by on networks measured after the fit."""
         seen, known = self._observations(), dict(self.networks)
-        unseen = self._measure_new(self._random(), anchor)
+        unseen = self._measure_new(self._next.random(PER_RUNG), anchor)
         if not _ratios(unseen):
             raise MeasurementError(f"no network could be measured to check the cost model of {self._name}")
         return Profile(
@@ -167,9 +167,7 @@ class Profiler:
     def _error_of_one(self, figure: Callable[[Architecture], int], known: Networks, unseen: Networks) -> HeldOutError:
         """Return what a constant and a rate of one figure alone are off by."""
         seen, wanted = _ratios(known), _ratios(unseen)
-        model = LinearModel.fit(
-            ("constant", "rate"), lambda arch: (1.0, figure(arch) / 1e6), list(seen), list(seen.values())
-        )
+        model = fit_rate(figure, list(seen), list(seen.values()))
         return held_out_error([model.predict(arch) for arch in wanted], list(wanted.values()))
 
     @property
@@ -213,7 +211,7 @@ class Profiler:
 
         The first batch is small: where a device compiles what it runs, a layer may take seconds.
         """
-        wanted, begun = self._layer_widths(), self._spent
+        wanted, begun = self._next.layers(), self._spent
         done, batch = 0, 2 * len(self._table.kinds)
         while done < len(wanted) and batch > 0:
             self._measure_some_layers(wanted[done : done + batch], anchor)
@@ -229,17 +227,6 @@ class Profiler:
         for kind, (inputs, outputs), subject in subjects:
             if summary := measured[subject.name].summary:
                 self._layers.append(MeasuredLayer(kind, inputs, outputs, summary.ratio))
-
-    def _layer_widths(self) -> list[tuple[LayerKind, Widths]]:
-        """Return the layers to measure: the widest and narrowest of each kind first, then as networks have them."""
-        rng = np.random.default_rng(self._seed)
-        drawn = [self._space.full, self._space.smallest, *(self._space.sample(rng) for _ in range(8 * LAYER_WIDTHS))]
-        widths = [self._table.layer_widths(arch) for arch in drawn]
-        by_kind = [
-            (kind, list(dict.fromkeys(row[layers[number % len(layers)]] for number, row in enumerate(widths))))
-            for kind, layers in self._table.kinds.items()
-        ]
-        return [(kind, own[place]) for place in range(LAYER_WIDTHS) for kind, own in by_kind if place < len(own)]
 
     def _explore(self, subjects: Sequence[Subject], anchor: Subject) -> dict[str, Measurement]:
         found = explore(
@@ -261,24 +248,6 @@ class Profiler:
         A device on which everything around them takes longer than they do is not waited for without end.
         """
         return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * self._seconds
-
-    def _unsure(self, model: CostModel, batch: int) -> list[Architecture]:
-        """Return, of random networks at every rung, those whose latency the model is least sure of."""
-        rng = np.random.default_rng([self._seed, 1, batch])
-        chosen: list[Architecture] = []
-        for rung in RUNGS:
-            drawn = [arch for _ in range(CANDIDATES) if (arch := self._near(rung, rng))]
-            if drawn:
-                order = np.argsort(-model.uncertainty(drawn))
-                chosen += [drawn[place] for place in order[:PER_RUNG]]
-        return chosen
-
-    def _random(self) -> list[Architecture]:
-        rng = np.random.default_rng([self._seed, 2])
-        return [arch for rung in RUNGS for _ in range(PER_RUNG) if (arch := self._near(rung, rng))]
-
-    def _near(self, rung: float, rng: np.random.Generator) -> Architecture | None:
-        return self._space.sample_within(rng, self._counter.compute_fraction, BELOW * rung, rung)
 
 
 def _ratios(networks: Networks) -> dict[Architecture, float]:

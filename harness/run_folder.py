@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.measuring import MeasurementError, Store
+from harness.report import Comparison
 from harness.settings import RunSettings
 
 LOCK = ".lock"
@@ -43,6 +44,8 @@ class Record(BaseModel):
     devices: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     cost_models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    comparisons: dict[str, list[Comparison]] = Field(default_factory=dict)
+    """What choosing by latency gains over choosing by multiply-adds, by device and budget."""
     builds: dict[str, dict[str, float]] = Field(default_factory=dict)
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)

@@ -53,6 +53,8 @@ class SearchEffort(BaseModel):
     """Time for measuring on each device before the search (default: by the size of the images)."""
     evaluations: Annotated[int, Field(ge=8)] = 400
     score_images: Annotated[int, Field(ge=16)] = 512
+    halving: bool = False
+    """Whether random and evolutionary search look at candidates on a part of the images first."""
 
     def seconds_for(self, input_shape: tuple[int, int, int]) -> float:
         """Return the time for measuring networks on images of this (channels, height, width)."""
@@ -134,7 +136,6 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     if "device" in given:
         own["devices"] = listed(given["device"])
     effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
-    if "profile_seconds" in given:
-        effort["profile_seconds"] = given["profile_seconds"]
+    effort |= {name: given[name] for name in ("profile_seconds", "halving") if name in given}
     scoring = {name: given[name] for name in set(ScoringSettings.model_fields) & set(given)}
     return RunSettings.model_validate({**own, "adaptation": adaptation, "effort": effort, "scoring": scoring})

@@ -1,7 +1,8 @@
 """The steps in which a layer's cost follows its channels.
 
 Kernels compute channels in blocks, so that 24 channels may cost what 32 do, and several blocks of outputs at a time, so
-that the fifth block may cost more than the fourth. Which blocks a device has is measured, not known beforehand.
+that the fifth block may cost more than the fourth. Inputs that do not fit a kernel, because they are fewer than a block
+or not a multiple of some number, are computed by another. What a device does is measured, not known beforehand.
 """
 
 from __future__ import annotations
@@ -17,32 +18,39 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ChannelBlocks:
-    """Channels are computed `size` at a time (1: every channel costs), and outputs `group` blocks at a time."""
+    """Channels are computed `size` at a time (1: every channel costs), and outputs `group` blocks at a time.
+
+    Inputs of at least a block that are no multiple of `align` are left to a kernel without blocks.
+    """
 
     size: int
-    group: int
+    group: int = 1
+    align: int = 1
 
     def __str__(self) -> str:
         if self.size == 1:
             return "single channels"
-        return f"blocks of {self.size} channels" + (f", outputs {self.group} blocks at a time" * (self.group > 1))
+        together = f", outputs {self.group} blocks at a time" if self.group > 1 else ""
+        unless = f", unless inputs are no multiple of {self.align}" if self.align > 1 else ""
+        return f"blocks of {self.size} channels{together}{unless}"
 
     def features(self, widths: Integers) -> Floats:
         """Return what a layer's cost is linear in [n, features], from its (input, output) channels [n, 2].
 
-        A fixed part, whole groups of outputs and what remains of one, each alone and for every block of inputs; what
-        too few or unaligned inputs cost besides; and the channels themselves, in and out, which are read and written.
+        By blocks: a fixed part, whole groups of outputs and what remains of one, each alone and for every block of
+        inputs. By the other kernels: a fixed part, inputs, outputs, and both multiplied. And the channels themselves,
+        in and out, which are read and written, and the weights.
         """
         inputs, outputs = widths[:, 0].astype(float), widths[:, 1].astype(float)
         in_blocks, out_blocks = np.ceil(inputs / self.size), np.ceil(outputs / self.size)
+        few = (inputs < self.size).astype(float)
+        unaligned = (inputs % self.align != 0) * (1 - few)
+        blocked = 1 - few - unaligned
         groups, rest = np.divmod(out_blocks, self.group)
-        steps = [np.ones_like(inputs), groups, *(rest == r for r in range(1, self.group))]
+        steps = [blocked, blocked * groups, *(blocked * (rest == r) for r in range(1, self.group))]
         features = [*steps, *(in_blocks * step for step in steps), inputs, outputs, inputs * outputs]
         if self.size > 1:
-            few, unaligned = inputs < self.size, inputs % self.size != 0
-            features += [few, few * inputs, few * out_blocks, unaligned, unaligned * inputs]
-        return np.stack([np.asarray(feature, np.float64) for feature in features], axis=1)
-
-
-#: What may be found: every channel for itself, or the vector widths of processors and the tiles of GPUs.
-POSSIBLE = (ChannelBlocks(1, 1), *(ChannelBlocks(size, group) for size in (4, 8, 16, 32) for group in (1, 2, 4)))
+            features += [few, few * inputs, few * out_blocks, few * inputs * out_blocks]
+        if self.align > 1:
+            features += [unaligned, unaligned * inputs, unaligned * outputs, unaligned * inputs * outputs]
+        return np.stack(features, axis=1)

@@ -1,6 +1,7 @@
 """What a run leaves to read: the whole trade-off as a table, a picture and a page, and the terminal's closing table."""
 
 from harness.report.accuracy import Accuracy, accuracy
+from harness.report.comparisons import Comparison, Versus, comparison_table
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
@@ -11,12 +12,15 @@ from harness.report.terminal import closing_tables
 
 __all__ = [
     "Accuracy",
+    "Comparison",
     "PlannedAnswer",
     "ReportError",
     "Row",
+    "Versus",
     "accuracy",
     "closing_tables",
     "columns",
+    "comparison_table",
     "draw_tradeoff",
     "mark_front",
     "planned_table",

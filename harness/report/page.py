@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from plotly.io import to_html
 
 from harness.report.chart import tradeoff_chart
+from harness.report.comparisons import Comparison, comparison_section
 from harness.report.files import write_atomic
 from harness.report.rows import Row
 from harness.report.words import (
@@ -53,6 +54,7 @@ td small {{ display: block; }}
 better. Hover for details, drag to zoom, double-click to return, click in the legend to hide.</p>
 {chart}
 {tables}
+{comparisons}
 {notes}
 </body>
 </html>
@@ -67,16 +69,25 @@ _CONTROLS = {
 """Only buttons that work offline, and none that would reset an axis to what the page began with."""
 
 
-def write_page(rows: Sequence[Row], path: Path, *, title: str, notes: Sequence[str] = ()) -> None:
+def write_page(
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    comparisons: Mapping[str, Sequence[Comparison]] | None = None,
+) -> None:
     """Write the page whole or not at all: the chart, the selected subnets of every device, and ``notes`` as a list.
 
+    ``comparisons`` of subnets with those chosen by multiply-adds alone are tables by the name of the configuration.
     Links lead to the files in ``subnets`` beside the page. All text is escaped, and the page forbids itself to load
     anything, so that it may be opened and passed on without a thought.
     """
     chart = to_html(tradeoff_chart(rows), include_plotlyjs=True, full_html=False, div_id="tradeoff", config=_CONTROLS)
     devices = dict.fromkeys(row.device for row in rows)
     tables = "\n".join(_table([row for row in rows if row.device == device]) for device in devices)
-    page = _PAGE.format(title=escape(title), chart=chart, tables=tables, notes=_notes(notes))
+    beside = "\n".join(comparison_section(name, found) for name, found in (comparisons or {}).items())
+    page = _PAGE.format(title=escape(title), chart=chart, tables=tables, comparisons=beside, notes=_notes(notes))
     write_atomic(path, page.encode())
 
 

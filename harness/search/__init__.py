@@ -20,8 +20,10 @@ from harness.search.budgets import (
     parse_limits,
     split_feasible,
 )
-from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Score, Strategy
+from harness.search.candidates import Candidate, ChosenBy, Found, Problem, Progress, Strategy
+from harness.search.halving import Halving
 from harness.search.score_book import ScoreBook, ScoreBookError
+from harness.search.scores import Score
 from harness.search.selection import Selection, select
 from harness.search.uniform import costliest_uniform, uniform_architectures
 from harness.search.upem import Anchor, Norm, Scorer, discrepancy
@@ -49,6 +51,7 @@ __all__ = [
     "ChosenBy",
     "Cost",
     "Found",
+    "Halving",
     "InfeasibleBudget",
     "Kind",
     "Limit",

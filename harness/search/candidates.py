@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from harness.search.budgets import Cost
+from harness.search.halving import Halving
+from harness.search.scores import Score
 from harness.space import Architecture, Space, encode
 
 ChosenBy = Literal["greedy", "evolution", "random", "uniform"]
-
-#: The scores of architectures, in order; smaller is better: UPEM, as `Scorer` computes it. The more of them a call
-#: gets, the more `Scorer` computes for several at once.
-Score = Callable[[Sequence[Architecture]], list[float]]
 
 #: Called as progress(done, total).
 Progress = Callable[[int, int], None]
@@ -41,7 +39,8 @@ class Problem:
     """What to search: the architectures of least UPEM within each limit on a cost.
 
     `cost` must be positive, and cheap beside `score`; `limits` are in its unit. At most `evaluations` architectures are
-    scored, so that strategies can be compared at the same count. Same `seed`, same answer.
+    scored, so that strategies can be compared at the same count; where there is `halving`, a look on a part of the
+    images counts as that part of an evaluation. Same `seed`, same answer.
     """
 
     space: Space
@@ -50,6 +49,7 @@ class Problem:
     limits: tuple[float, ...]
     evaluations: int
     seed: int = 0
+    halving: Halving | None = None
 
     def __post_init__(self) -> None:
         if self.evaluations < 1:
@@ -90,6 +90,7 @@ class Ledger:
         self._chosen_by = chosen_by
         self._progress = progress or (lambda done, total: None)
         self._scored: dict[Architecture, Candidate] = {}
+        self._glanced: dict[Architecture, float] = {}
 
     def __contains__(self, arch: Architecture) -> bool:
         return arch in self._scored
@@ -97,7 +98,9 @@ class Ledger:
     @property
     def left(self) -> int:
         """How many more architectures may be scored."""
-        return self._problem.evaluations - len(self._scored)
+        halving = self._problem.halving
+        glances = halving.part * len(self._glanced) if halving else 0.0
+        return max(0, int(self._problem.evaluations - len(self._scored) - glances))
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -115,6 +118,18 @@ class Ledger:
             self._scored |= self._evaluated(new)
             self._progress(len(self._scored), self._problem.evaluations)
         return [self._scored[arch] for arch in asked if arch in self._scored]
+
+    def worth_scoring(self, archs: Iterable[Architecture]) -> list[Architecture]:
+        """Return those that halving keeps after a look on a part of the images; all where the problem has none."""
+        halving = self._problem.halving
+        asked = list(dict.fromkeys(archs))
+        if halving is None:
+            return asked
+        new = [arch for arch in asked if arch not in self._glanced][: int(self.left / halving.part)]
+        if new:
+            self._glanced |= zip(new, halving.score(new), strict=True)
+        known = {arch: self._glanced[arch] for arch in asked if arch in self._glanced}
+        return halving.survivors(known, self._problem.cost)
 
     def found(self, answers: Iterable[Candidate | None] | None = None) -> Found:
         """Close the search; without answers of its own they are the best candidates within each limit."""

@@ -36,8 +36,12 @@ def search(
     ledger = Ledger(problem, "evolution", progress)
     algorithm = _algorithm(problem, ledger, initial, min(population, problem.evaluations))
     while ledger.left and (offspring := algorithm.ask()) is not None:
-        offspring = offspring[: ledger.left]
-        scored = ledger.score(_decode(problem.space, offspring.get("X")))
+        archs = _decode(problem.space, offspring.get("X"))
+        chosen = ledger.worth_scoring(archs) if ledger.candidates else archs
+        scored = ledger.score(chosen)
+        if not scored:
+            break
+        offspring = offspring[[archs.index(candidate.arch) for candidate in scored]]
         offspring.set("F", _objectives(problem, scored), "G", _excess(problem, scored))
         algorithm.tell(infills=offspring)
     return ledger.found()
@@ -47,6 +51,7 @@ def _algorithm(problem: Problem, ledger: Ledger, initial: Iterable[Architecture]
     choices = [len(problem.space.slots[index].choices) for index in problem.space.free]
     algorithm = NSGA2(
         pop_size=population,
+        n_offsprings=int(population / problem.halving.keep) if problem.halving else population,
         sampling=_first_generation(problem, initial, population),
         crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
         mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),

@@ -26,8 +26,9 @@ def search(problem: Problem, *, progress: Progress | None = None) -> Found:
     low = problem.cost(problem.space.smallest)
     high = max(low, min(problem.cost(problem.space.full), max(problem.limits)))
     drawn: dict[Architecture, None] = {}
-    for _ in range(PATIENCE * problem.evaluations):
-        if len(drawn) == problem.evaluations:
+    wanted = problem.halving.pool(problem.evaluations) if problem.halving else problem.evaluations
+    for _ in range(PATIENCE * wanted):
+        if len(drawn) == wanted:
             break
         aim = math.exp(rng.uniform(math.log(low), math.log(high)))
         arch = problem.space.sample_within(rng, problem.cost, WINDOW * aim, aim)
@@ -35,5 +36,5 @@ def search(problem: Problem, *, progress: Progress | None = None) -> Found:
             drawn[arch] = None
     archs = list(drawn)
     for start in range(0, len(archs), CHUNK):
-        ledger.score(archs[start : start + CHUNK])
+        ledger.score(ledger.worth_scoring(archs[start : start + CHUNK]))
     return ledger.found()

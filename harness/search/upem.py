@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -70,6 +70,7 @@ class Scorer:
             raise ValueError(f"unknown norm {norm!r}; known: {', '.join(get_args(Norm))}")
         if sharpening is not None and not sharpening > 0:
             raise ValueError(f"the sharpening temperature must be positive, not {sharpening}")
+        self._options: dict[str, Any] = {"anchor": anchor, "norm": norm, "sharpening": sharpening}
         self._bank = bank
         self._images = images.to(next(bank.parameters()).device)
         self._order = {"l2": 2.0, "l1": 1.0}[norm]
@@ -86,6 +87,10 @@ class Scorer:
         self._booked = book.all(self.key) if book else {}
         #: How many distinct architectures were scored, those in the book and the anchor's own predictions apart.
         self.evaluations = 0
+
+    def on_part(self, every: int) -> Scorer:
+        """Return a scorer like this one on every so many of its images."""
+        return Scorer(self._bank, self._images[::every], book=self._book, **self._options)
 
     @property
     def scores(self) -> Mapping[Architecture, float]:
