@@ -271,7 +271,11 @@ def pipeline(
 
 
 @app.command("profile", help="Measure a spread of subnets on every device; needs an adapted bank.")
-@app.command("search", help="Score, choose and verify subnets for the budgets; needs an adapted bank.")
+@app.command(
+    "search",
+    help="Score, choose and verify subnets for the budgets; needs an adapted bank. With limits: what the run has "
+    "measured and scored answers them in seconds, by prediction; --measure searches and verifies on the device.",
+)
 @app.command("report", help="Write the report of what search left, with accuracy where target labels exist.")
 def stage(
     context: typer.Context,
@@ -287,7 +291,11 @@ def stage(
     energy_mj: EnergyMj = None,
     estimate: Annotated[
         bool | None,
-        typer.Option("--estimate/--measure", help="Plan without the devices, or not (default: as the run was asked)."),
+        typer.Option(
+            "--estimate/--measure",
+            help="Costs from published figures, or measured on the devices (default: as the run was asked; a search "
+            "with limits only predicts, where the run has measured the devices).",
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: Json = False,

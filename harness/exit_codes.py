@@ -12,6 +12,7 @@ from harness.ablation import AblationError
 from harness.adaptation import AdaptationDiverged, CheckpointError
 from harness.bank import BankError
 from harness.console import Console
+from harness.costs import KeptCostsError
 from harness.data import DataError
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError
@@ -37,6 +38,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         RunError,
         ReportError,
         ScoreBookError,
+        KeptCostsError,
         CheckpointError,
         ValidationError,
     ),

@@ -26,6 +26,7 @@ from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
 from harness.search import KINDS, parse_budgets, spread
 from harness.settings import RunSettings, listed, settings_from
+from harness.what_if import Planner, is_what_if
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
@@ -67,6 +68,10 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
 
     def whole() -> int:
         with open_run(path, _asked(options, stages)) as folder:
+            if stages == ["search"] and (planner := _planner(folder, options)):
+                answers = planner.answer(console, options)
+                told["answers"] = answers.found
+                return code_of(answers.problems)
             code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
             if folder.saved:
                 folder.record.errors = list(console.errors)
@@ -86,6 +91,12 @@ def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: 
     with suppress(NothingLeft):
         run_stages(run, target_labels, stages or STAGES)
     return code_of(run.problems)
+
+
+def _planner(folder: RunFolder, options: Mapping[str, Any]) -> Planner | None:
+    """Return what answers a search without the device; None where it is to be measured or estimated, or has to be."""
+    settings = folder.record.arguments
+    return Planner.of(folder, configurations(settings)) if is_what_if(options) and not settings.estimate else None
 
 
 def execute_ablation(options: Mapping[str, Any]) -> int:
@@ -114,21 +125,34 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
 
 
-def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, TargetLabels | None]:
-    """Validate everything that a run is given before anything is done: profiles, budgets, images."""
-    settings = folder.record.arguments
+def configurations(settings: RunSettings) -> list[Configuration]:
+    """Return every device that is asked for, in each precision and batch size, with all budgets.
+
+    Raises ProfileError and BudgetError.
+    """
     profiles = [load_profile(name) for name in settings.devices]
     for name, count in Counter(profile.name for profile in profiles).items():
         if count > 1:
             raise ProfileError(f"--device names {name} {count} times; each device can be asked for once")
     profiles = [overridden(profile, settings.host, settings.threads) for profile in profiles]
     budgets = parse_budgets({kind: getattr(settings, kind.setting) for kind in KINDS})
+    return [
+        Configuration(profile, precision, batch_size, list(budgets))
+        for profile in profiles
+        for precision in offered(profile, settings.precisions)
+        for batch_size in settings.batch_size
+    ]
+
+
+def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, TargetLabels | None]:
+    """Validate everything that a run is given before anything is done: profiles, budgets, images."""
+    settings = folder.record.arguments
+    asked = configurations(settings)
     if settings.estimate:
-        refuse_unestimated(budgets)
-        for profile in profiles:
-            for precision in offered(profile, settings.precisions):
-                profile_roof(profile, precision)
-    for profile in profiles:
+        refuse_unestimated(asked[0].budgets)
+        for configuration in asked:
+            profile_roof(configuration.profile, configuration.precision)
+    for profile in {configuration.profile.name: configuration.profile for configuration in asked}.values():
         for precision in missing(profile, settings.precisions):
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     with console.stage("reading the images") as advance, folder.timed("data"):
@@ -137,13 +161,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
     folder.record.data = digest
-    configurations = [
-        Configuration(profile, precision, batch_size, list(budgets))
-        for profile in profiles
-        for precision in offered(profile, settings.precisions)
-        for batch_size in settings.batch_size
-    ]
-    return Run(folder, console, store, domains, configurations), target_labels
+    return Run(folder, console, store, domains, asked), target_labels
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:

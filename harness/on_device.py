@@ -22,6 +22,7 @@ from harness.report import CostModelRecord
 from harness.run import Configuration, Run
 from harness.search import Candidate, Selection
 from harness.tradeoff import DeviceResults
+from harness.what_if import keep_costs
 
 
 def deployment_for(
@@ -68,6 +69,7 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
     run.folder.record.cost_models[name] = CostModelRecord.model_validate(
         {**profile.record, **{cost: fitted.record for cost, fitted in models.items()}}
     )
+    keep_costs(run.folder, results, profile, models)
     run.folder.record.devices[name] = device.describe().model_dump()
     return results
 

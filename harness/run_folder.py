@@ -53,6 +53,8 @@ class Record(BaseModel):
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)
     """What spoke against measuring on a device, by its name."""
+    score_key: str = ""
+    """What the scores of the last search are under in scores.sqlite."""
     warnings: list[str] = Field(default_factory=list)
     errors: list[str] = Field(default_factory=list)
 
@@ -100,6 +102,10 @@ class RunFolder:
     def scores(self) -> Path:
         """What searches scored, for those that come after."""
         return self.path / "scores.sqlite"
+
+    def costs(self, device: str, precision: str, batch_size: int) -> Path:
+        """Return the file of what one device was measured to cost, which a what-if is answered from."""
+        return self.path / "costs" / f"{device}-{precision}-b{batch_size}.json"
 
     @property
     def measurements(self) -> Path:

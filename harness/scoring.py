@@ -10,7 +10,7 @@ from harness.search import ScoreBook, Scorer, spread
 def scorer_for(run: Run, bank: ModelBank) -> Scorer:
     """Return what scores the bank's subnets as the run was asked to; it replays what an earlier search scored."""
     options = run.settings.scoring
-    return spread.new_scorer(
+    scorer = spread.new_scorer(
         bank,
         run.domains.calibration[: run.settings.effort.score_images],
         anchor=options.upem_anchor,
@@ -18,3 +18,5 @@ def scorer_for(run: Run, bank: ModelBank) -> Scorer:
         sharpening=options.upem_sharpening,
         book=ScoreBook(run.folder.scores),
     )
+    run.folder.record.score_key = scorer.key
+    return scorer

@@ -75,7 +75,7 @@ class DeviceResults:
     energy_model: LinearModel | None = None
     """Fitted to measured energies, where energy is limited."""
     upem: dict[Architecture, float] = field(default_factory=dict)
-    found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
+    found_by: dict[Architecture, ChosenBy | None] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     """How much faster subnets are than those that multiply-adds alone choose."""

@@ -19,7 +19,7 @@ from harness.report import read_csv
 from tests.runs import TINY_ADAPTATION, Runner, start, write_profile
 from tests.sshd import HOST, Board, wait_until
 
-ONE_BUDGET = ("--budgets", "1/64")
+ONE_BUDGET = ("--measure", "--budgets", "1/64")
 
 
 @pytest.fixture

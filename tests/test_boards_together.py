@@ -56,7 +56,7 @@ def search(quick_run: Path, tmp_path: Path, devices: str) -> tuple[object, ...]:
     """The arguments of a search on both, of a run whose bank is there."""
     shutil.copytree(quick_run, tmp_path / "run")
     place = ("--run", tmp_path / "run", "--store", tmp_path / "own.sqlite")
-    return ("search", *place, "--device", devices, "--budgets", "1/64")
+    return ("search", *place, "--device", devices, "--measure", "--budgets", "1/64")
 
 
 def at_work(boards: tuple[Board, Board]) -> bool:

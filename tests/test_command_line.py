@@ -97,8 +97,9 @@ class TestRunFolder:
     def test_holds_what_the_design_says_and_nothing_half_written(self, quick_run: Path) -> None:
         assert {path.name for path in quick_run.iterdir()} == {
             *("run.json", "bank", "measurements.sqlite", "tradeoff.csv", "tradeoff.png", "report.html", "subnets"),
-            ".lock",
+            *("scores.sqlite", "costs", ".lock"),
         }
+        assert [path.name for path in (quick_run / "costs").iterdir()] == ["tiny-fp32-b1.json"]
         bank = {path.name for path in (quick_run / "bank").iterdir()}
         assert bank == {"weights.safetensors", "bank.json", "checkpoint.safetensors"}
 
@@ -328,7 +329,7 @@ class TestStagesAndStore:
         ]
 
     def test_other_budgets_replace_rows_and_subnets(self, runner: Runner, copied: Path, store: Path) -> None:
-        assert runner("search", "--run", copied, "--store", store, "--budgets", "1/64").code == 0
+        assert runner("search", "--run", copied, "--store", store, "--budgets", "1/64", "--measure").code == 0
         (row,) = selected(copied)
         assert row.budget == "1/64"
         assert [path.name for path in (copied / "subnets").iterdir()] == [subnet_filename(row.arch_id, "fp32", 1)]
@@ -384,7 +385,7 @@ class TestLatencyBudgets:
 
     def test_hold_together_with_budgets(self, runner: Runner, copied: Path, store: Path) -> None:
         limits = ("--budgets", "1,1/64", "--latency-ms", "1000")
-        assert runner("search", "--run", copied, "--store", store, *limits).code == 0
+        assert runner("search", "--run", copied, "--store", store, "--measure", *limits).code == 0
         assert {label for row in selected(copied) for label in row.budgets} == {"1+1000ms", "1/64+1000ms"}
 
     def test_that_nothing_can_meet_are_noticed_before_training(
@@ -412,7 +413,7 @@ class TestStandalone:
         bank, _ = load_bank(tmp_path / "run" / "bank")
         assert isinstance(bank, StandaloneBank)
         assert {encode(arch) for arch in bank.archs} == {row.widths for row in rows}
-        again = runner("search", "--run", tmp_path / "run", "--store", store, "--budgets", "1/2")
+        again = runner("search", "--run", tmp_path / "run", "--store", store, "--budgets", "1/2", "--measure")
         assert again.code == 0, again.err
         (selected,) = [row for row in read_csv(tmp_path / "run" / "tradeoff.csv") if row.selected == "yes"]
         assert selected.compute_fraction <= 1 / 8
@@ -618,7 +619,7 @@ class TestOtherFailures:
         assert time.monotonic() - begun < 20
 
     def test_what_can_be_met_is_done_beside_what_cannot(self, runner: Runner, copied: Path, store: Path) -> None:
-        done = runner("search", "--run", copied, "--store", store, "--budgets", "1/64,1/5000")
+        done = runner("search", "--run", copied, "--store", store, "--measure", "--budgets", "1/64,1/5000")
         assert done.code == 4
         assert done.err.count("error:") == 1
         assert "1/5000" in done.sentence

@@ -152,7 +152,7 @@ class TestSelection:
     def test_where_no_finalist_is_answered_rightly_the_budget_has_no_answer_and_the_run_says_why(
         self, runner: Runner, copied: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        done = self.search(runner, copied, monkeypatch, answering(NEGATED), "--budgets", "1/64")
+        done = self.search(runner, copied, monkeypatch, answering(NEGATED), "--measure", "--budgets", "1/64")
         assert done.code == 5
         assert done.err.count("error:") == 1
         assert "no finalist for budget 1/64 can be used on tiny: the engine on the device names" in done.sentence

@@ -27,7 +27,8 @@ class Search:
         self._store = shutil.copy(run.parent / "store.sqlite", folder / "store.sqlite")
 
     def __call__(self, *options: str, stage: str = "search") -> Result:
-        return self._runner(stage, "--run", self.run, "--store", self._store, *options)
+        measure = [] if stage != "search" or "--estimate" in options else ["--measure"]
+        return self._runner(stage, "--run", self.run, "--store", self._store, *measure, *options)
 
     @property
     def selected(self) -> list[Row]:
@@ -176,7 +177,7 @@ class TestUsage:
         assert done.code == 0, done.err
         assert [(row.batch_size, row.within_budget) for row in search.selected] == [(1, "yes"), (2, "yes")]
         assert all((row.model_bytes or 1e9) <= 200_000 for row in search.selected)
-        assert search("--model-mb", "0.001").code == 4
+        assert search("--estimate", "--model-mb", "0.001").code == 4
 
 
 def test_help_names_every_limit(runner: Runner) -> None:

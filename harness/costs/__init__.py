@@ -4,6 +4,7 @@ from harness.costs.complexity import ComplexityCounter, count_macs, input_number
 from harness.costs.cost_model import CostModel, Observations, Prediction, TooFewMeasurements
 from harness.costs.energy_model import fit_energy
 from harness.costs.held_out import HeldOutError, held_out_error
+from harness.costs.kept import KeptCosts, KeptCostsError
 from harness.costs.layer_costs import MeasuredLayer
 from harness.costs.layer_kinds import LayerKind, LayerTable, Widths
 from harness.costs.linear import LinearModel, TooFewFigures, fit_rate
@@ -18,6 +19,8 @@ __all__ = [
     "CostModel",
     "Form",
     "HeldOutError",
+    "KeptCosts",
+    "KeptCostsError",
     "LayerKind",
     "LayerTable",
     "LinearModel",

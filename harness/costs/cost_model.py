@@ -162,7 +162,8 @@ class CostModel:
     def predict(self, arch: Architecture) -> Prediction:
         """Return the predicted latency with its 95% interval for a measurement of it."""
         ms = self.predict_ms(arch)
-        factor = np.exp(self._fit.quantile * np.hypot(self.uncertainty([arch])[0], self._fit.noise))
+        with np.errstate(over="ignore"):  # where the model fails nothing is excluded: zero to infinity
+            factor = np.exp(self._fit.quantile * np.hypot(self.uncertainty([arch])[0], self._fit.noise))
         return Prediction(ms, float(ms / factor), float(ms * factor))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.costs.complexity import ComplexityCounter
-from harness.costs.linear import LinearModel
+from harness.costs.linear import Features, LinearModel
 from harness.space import Architecture
 
 NAMES = ("constant", "ms", "GMAC")
@@ -22,8 +22,15 @@ def fit_energy(
 
     All of one image; `latency_ms` is of a batch. Raises as `LinearModel.fit`.
     """
+    return LinearModel.fit(NAMES, energy_features(counter, latency_ms, batch_size), archs, energies_mj)
+
+
+def energy_features(
+    counter: ComplexityCounter, latency_ms: Callable[[Architecture], float], batch_size: int
+) -> Features:
+    """Return what gives how much of each of `NAMES` an architecture has."""
 
     def features(arch: Architecture) -> tuple[float, float, float]:
         return 1.0, latency_ms(arch) / batch_size, counter.macs(arch) / 1e9
 
-    return LinearModel.fit(NAMES, features, archs, energies_mj)
+    return features

@@ -18,6 +18,9 @@ from harness.space import Architecture
 
 Floats = NDArray[np.float64]
 
+#: How much of each part of a cost an architecture has.
+Features = Callable[[Architecture], Sequence[float]]
+
 
 class TooFewFigures(ValueError):
     """Not enough measured architectures to fit and to check a model."""
@@ -29,8 +32,7 @@ class LinearModel:
 
     names: tuple[str, ...]
     """What the cost is made of."""
-    features: Callable[[Architecture], Sequence[float]]
-    """How much of each an architecture has."""
+    features: Features
     rates: Floats
     """Cost per unit of each, none negative."""
     median_error: float
@@ -42,7 +44,7 @@ class LinearModel:
     def fit(
         cls,
         names: tuple[str, ...],
-        features: Callable[[Architecture], Sequence[float]],
+        features: Features,
         archs: Sequence[Architecture],
         costs: Sequence[float],
     ) -> LinearModel:

@@ -7,6 +7,7 @@ from harness.report.cost_words import cost_sentences
 from harness.report.front import mark_front
 from harness.report.page import write_page
 from harness.report.picture import draw_tradeoff
+from harness.report.planned import PlannedAnswer, planned_table
 from harness.report.rows import Row, columns, series_name
 from harness.report.table import ReportError, read_csv, write_csv
 from harness.report.terminal import closing_tables
@@ -15,6 +16,7 @@ __all__ = [
     "Accuracy",
     "Comparison",
     "CostModelRecord",
+    "PlannedAnswer",
     "ReportError",
     "Row",
     "Versus",
@@ -25,6 +27,7 @@ __all__ = [
     "cost_sentences",
     "draw_tradeoff",
     "mark_front",
+    "planned_table",
     "read_csv",
     "series_name",
     "write_csv",

@@ -131,6 +131,7 @@ class InfeasibleBudget(ValueError):
     def __init__(self, budget: Budget, nearest: str) -> None:
         super().__init__(f"budget {budget.label} cannot be met: {nearest}")
         self.budget = budget
+        self.nearest = nearest
 
 
 def parse_limits(kind: Kind, text: str) -> tuple[Limit, ...]:

@@ -25,7 +25,8 @@ class Candidate:
     arch: Architecture
     upem: float
     cost: float
-    chosen_by: ChosenBy
+    chosen_by: ChosenBy | None
+    """None of one that an earlier search scored."""
 
     @property
     def merit(self) -> tuple[float, float]:

@@ -41,7 +41,8 @@ class ScoreBook:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, _VERSION):
                 raise ScoreBookError(f"the scores in {path} are of version {version}, not {_VERSION}; remove the file")
-            connection.executescript(_SCHEMA)
+            if version == 0:  # to read a book does not write to it
+                connection.executescript(_SCHEMA)
 
     def add(self, key: str, scores: Mapping[Architecture, float]) -> None:
         """Keep scores, all or none; when this returns they survive the death of this process."""

@@ -82,8 +82,9 @@ class Scorer:
         self._anchored = torch.stack([self.predictions(arch) for arch in self.anchors]).mean(dim=0)
         self._walk = self._new_walk()
         self._book = book
-        self._key = score_key(bank, images, self.anchors, norm, self._temperature) if book else ""
-        self._booked = book.all(self._key) if book else {}
+        #: What the scores are in the book under; empty without a book.
+        self.key = score_key(bank, images, self.anchors, norm, self._temperature) if book else ""
+        self._booked = book.all(self.key) if book else {}
         #: How many distinct architectures were scored, those in the book and the anchor's own predictions apart.
         self.evaluations = 0
 
@@ -113,7 +114,7 @@ class Scorer:
         missing = [self._bank.space.validate(arch) for arch in distinct if arch not in found and arch not in booked]
         computed = dict(self._computed(missing)) if missing else {}
         if self._book and computed:
-            self._book.add(self._key, computed)
+            self._book.add(self.key, computed)
         self.evaluations += len(computed)
         found |= booked | computed
         self._remember({arch: found[arch] for arch in distinct if arch not in self._scores})
