@@ -16,7 +16,7 @@ from harness.costs import NUMBER_BYTES, ComplexityCounter, ModelSize, Roof, Roof
 from harness.deployment import Deployment
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import Subject
-from harness.planning import find_candidates, least_exactly
+from harness.planning import least_exactly
 from harness.report import Row, mark_front, write_csv
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
@@ -31,6 +31,7 @@ from harness.search import (
     select,
     split_feasible,
 )
+from harness.searching import find_candidates
 from harness.tradeoff import DeviceResults, rows_of
 
 

@@ -28,7 +28,7 @@ from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
-from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
+from harness.planning import default_model, rule_out, standalone_widths
 from harness.report import (
     closing_tables,
     comparison_table,
@@ -41,6 +41,7 @@ from harness.report import (
 )
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
+from harness.searching import find_candidates, number_of_searches, opposed_kinds
 from harness.space import arch_id, decode
 from harness.tradeoff import DeviceResults, rows_of, with_accuracy
 
@@ -150,7 +151,7 @@ def search(run: Run) -> None:
 
     def searched(configuration: Configuration, device: Device) -> None:
         results = explored(run, configuration, device, bank)
-        count = number_of_searches(results.budgets)
+        count = number_of_searches(results.budgets) + len(opposed_kinds(results))
         title = f"searching for {configuration.name}" + (f" ({count} searches)" if count > 1 else "")
         with run.workstation, run.console.stage(title) as advance:
             candidates = find_candidates(bank, scorer, results, run.settings, advance)

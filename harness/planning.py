@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from devices import Device
-from harness.bank import Architecture, BankError, ModelBank, StandaloneBank
+from harness.bank import Architecture, BankError
 from harness.console import Advance
 from harness.costs import ComplexityCounter
 from harness.limited import least_of
@@ -20,32 +19,17 @@ from harness.search import (
     LATENCY,
     MEMORY,
     MODEL_SIZE,
-    STRATEGIES,
     Budget,
-    Candidate,
-    Cost,
-    Halving,
     InfeasibleBudget,
     Kind,
-    Problem,
-    Scorer,
     costliest_uniform,
-    costs_of,
-    evolutionary,
     split_feasible,
 )
-from harness.settings import RunSettings
 from harness.space import Space
-from harness.tradeoff import MEGABYTE, DeviceResults
-
-#: Searches of how many joint budgets are made at full length; more of them share that time.
-JOINT_SEARCHES = 8
+from harness.tradeoff import MEGABYTE
 
 #: Rungs of the ladder of compute on which the profiled pool stands.
 RUNGS = tuple(2.0**-i for i in range(7))
-
-#: Halving looks first at every so many-th image.
-HALVING_EVERY = 4
 
 
 def default_model(input_shape: tuple[int, int, int]) -> str:
@@ -133,76 +117,3 @@ def _least_latency(
     if measured.summary is None:
         raise MeasurementError(f"the smallest subnet cannot be measured on {device.profile.name}: {measured.reason}")
     return measured.summary.ci_low_ms or measured.summary.p50_ms
-
-
-@dataclass(frozen=True)
-class Search:
-    """One problem, given to every strategy: a cost, limits on it, and the evaluations each strategy may spend."""
-
-    cost: Cost
-    limits: tuple[float, ...]
-    evaluations: int
-
-
-def searches(budgets: Sequence[Budget], costs: Mapping[Kind, Cost], evaluations: int) -> list[Search]:
-    """Return what to search for the budgets, with predicted or exact `costs`.
-
-    Budgets that limit one cost alone share a search of that cost. Every joint budget has its own, of its load: the
-    largest share of any of its limits that is spent. Joint ones together have the evaluations of `JOINT_SEARCHES`.
-    """
-    alone: dict[Kind, list[float]] = {}
-    joint = [budget for budget in budgets if len(budget.limits) > 1]
-    for budget in budgets:
-        if len(budget.limits) == 1:
-            alone.setdefault(budget.limits[0].kind, []).append(budget.limits[0].value)
-    share = max(1, evaluations * min(JOINT_SEARCHES, len(joint)) // max(1, len(joint)))
-    return [
-        *(Search(costs[kind], tuple(dict.fromkeys(limits)), evaluations) for kind, limits in alone.items()),
-        *(Search(_load(budget, costs), (1.0,), share) for budget in joint),
-    ]
-
-
-def number_of_searches(budgets: Sequence[Budget]) -> int:
-    """Return how many searches the budgets ask for."""
-    return len({budget.kinds if len(budget.limits) == 1 else budget for budget in budgets})
-
-
-def _load(budget: Budget, costs: Mapping[Kind, Cost]) -> Cost:
-    return lambda arch: budget.load(costs_of(arch, costs, budget.kinds))
-
-
-def find_candidates(
-    bank: ModelBank, scorer: Scorer, results: DeviceResults, settings: RunSettings, advance: Advance
-) -> list[Candidate]:
-    """Give every search that the budgets ask for to every strategy, the same number of evaluations each.
-
-    Where networks were trained apart there is nothing to search: they are the candidates.
-    """
-    counter = ComplexityCounter(bank)
-    if isinstance(bank, StandaloneBank):
-        return [
-            Candidate(arch, upem, counter.compute_fraction(arch), "uniform")
-            for arch, upem in zip(bank.archs, scorer(bank.archs), strict=True)
-        ]
-    scorer(list(results.measured))
-    asked = searches(results.budgets, results.costs(counter), settings.effort.evaluations)
-    total = len(STRATEGIES) * sum(search.evaluations for search in asked)
-    before = 0
-    candidates: list[Candidate] = []
-    halving = Halving(scorer.on_part(HALVING_EVERY), 1 / HALVING_EVERY) if settings.effort.halving else None
-    for search in asked:
-        problem = Problem(bank.space, scorer, search.cost, search.limits, search.evaluations, settings.seed, halving)
-        answers: tuple[Architecture, ...] = ()
-        for name, strategy in STRATEGIES.items():
-
-            def progress(done: int, _: int, before: int = before) -> None:
-                advance(before + done, total)
-
-            if name == "evolution":
-                found = evolutionary.search(problem, initial=answers, progress=progress)
-            else:
-                found = strategy(problem, progress=progress)
-            before += search.evaluations
-            answers += tuple(answer.arch for answer in found.answers if answer)
-            candidates += found.candidates
-    return candidates

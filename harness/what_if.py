@@ -18,7 +18,7 @@ from harness.costs import ComplexityCounter, KeptCosts, LayerTable, LinearModel
 from harness.limited import NAMES
 from harness.measuring.results import device_key
 from harness.predicted import PredictedCosts
-from harness.profiling import Profile
+from harness.profile import Profile
 from harness.report import planned_table, read_csv
 from harness.report.files import write_atomic
 from harness.run import Configuration
