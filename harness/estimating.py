@@ -109,6 +109,7 @@ def search_by_estimate(run: Run) -> None:
     scorer = scorer_for(run, bank)
     rows: list[Row] = []
     kept: list[str] = []
+    run.folder.record.comparisons = {}
     for configuration in list(run.configurations):
         profile, name = configuration.profile, configuration.name
         precision, batch_size = configuration.precision, configuration.batch_size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from devices import Precision
@@ -16,6 +16,7 @@ from harness.search import (
     MEMORY,
     Budget,
     Candidate,
+    Cost,
     InfeasibleBudget,
     Kind,
     Selection,
@@ -34,27 +35,38 @@ MOST_MARGIN = 0.25
 
 
 def shortlist(
-    candidates: Sequence[Candidate], results: DeviceResults, counter: ComplexityCounter
+    candidates: Sequence[Candidate],
+    budgets: Iterable[Budget],
+    results: DeviceResults,
+    counter: ComplexityCounter,
+    *,
+    last_resort: bool = False,
 ) -> tuple[list[Selection], list[InfeasibleBudget]]:
     """Return for every budget the best candidate, its runner-up and, where a cost is predicted, cautious choices.
 
     A prediction may be wrong by what its model's held-out error says, so the same budget tightened by the 90th
     percentile of it, and by twice that, gives further candidates, to be measured in the first one's place if that
-    fails; the candidate predicted to spend the least of its budget is the last of them.
+    fails. The `last_resort` is the candidate predicted to spend the least of its budget, however much it loses; where
+    latency is limited, what fails gives the model a chance to choose better before that is needed.
     """
     costs = results.costs(counter)
-    selections, misses = select(candidates, results.budgets, costs, runners_up=RUNNERS_UP[results.precision])
+    selections, misses = select(candidates, budgets, costs, runners_up=RUNNERS_UP[results.precision])
     margins = _margins(results)
     for index, selection in enumerate(selections):
         budget = selection.budget
         tightened = [_tightened(budget, margins, times) for times in (1, 2)]
         cautious = [s.best for s in select(candidates, tightened, costs, runners_up=0)[0]]
-        if margins.keys() & set(budget.kinds):
-            cautious.append(min(candidates, key=lambda c: budget.load(costs_of(c.arch, costs, budget.kinds))))
+        if margins.keys() & set(budget.kinds) and (last_resort or LATENCY not in budget.kinds):
+            cautious.append(least_spending(candidates, budget, costs))
         others = dict.fromkeys([*selection.runners_up, *cautious])
         others.pop(selection.best, None)
         selections[index] = replace(selection, runners_up=tuple(others))
     return selections, misses
+
+
+def least_spending(candidates: Iterable[Candidate], budget: Budget, costs: Mapping[Kind, Cost]) -> Candidate:
+    """Return the candidate that spends the least of a budget."""
+    return min(candidates, key=lambda c: budget.load(costs_of(c.arch, costs, budget.kinds)))
 
 
 def choose(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from devices import Device, DeviceError
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, ModelSize
+from harness.comparisons import compare, find_rivals, latency_by_macs
+from harness.costs import ComplexityCounter, LayerTable, ModelSize
 from harness.deployment import Deployment
 from harness.finalists import choose, shortfalls, shortlist
 from harness.limited import NAMES, fit_limited, limited, measure_limited
 from harness.measuring import Measurement, Subject, finalists, measure_further
 from harness.planning import pool
 from harness.profiling import Profiler
+from harness.refitting import replace_failed
 from harness.report import CostModelRecord
 from harness.run import Configuration, Run
-from harness.search import Candidate
+from harness.search import Candidate, Selection
 from harness.tradeoff import DeviceResults
 
 
@@ -57,7 +59,8 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
         results.add(profile.measured)
         full_bytes = subjects[bank.space.full].file.stat().st_size
         results.model_size = ModelSize.of(counter, deployment.form, full_bytes)
-        results.latency_model, results.latency_error = profile.model, profile.held_out
+        results.observations, results.latency_model = profile.observations, profile.model
+        results.latency_error = profile.held_out
         models = {}
         if kinds := limited(configuration.budgets):
             with run.console.stage(f"{' and '.join(NAMES[kind] for kind in kinds)} on {name}") as advance:
@@ -70,29 +73,53 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
 
 
 def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
-    """Export the shortlist, check and measure it on the device, and keep for every budget the best that holds it."""
+    """Export the shortlist, check and measure it on the device, and keep for every budget the best that holds it.
+
+    What multiply-adds alone would choose, and what is faster, is measured in the same processes.
+    """
     counter = ComplexityCounter(bank)
-    selections, misses = shortlist(candidates, results, counter)
+    selections, misses = shortlist(candidates, results.budgets, results, counter)
     for miss in misses:
         run.note(miss)
-    archs = dict.fromkeys(c.arch for s in selections for c in (s.best, *s.runners_up))
+    assert results.observations
+    by_macs = latency_by_macs(results.observations, counter)
+    rivals = find_rivals(candidates, results.budgets, results.costs(counter), by_macs, _archs(selections))
     deployment = deployment_for(device, run, bank, results)
+    subjects: dict[Architecture, Subject] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        subjects = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in archs}
-        results.model_bytes = {arch: subject.file.stat().st_size for arch, subject in subjects.items()}
-        anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
-        check(run, device, deployment, results, subjects)
-        results.add(measured(run, device, results, subjects, anchor))
+
+        def measure(archs: Iterable[Architecture], chosen: Sequence[Selection]) -> None:
+            new = [arch for arch in dict.fromkeys(archs) if arch not in subjects]
+            added = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in new}
+            subjects.update(added)
+            results.model_bytes |= {arch: subject.file.stat().st_size for arch, subject in added.items()}
+            anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
+            check(run, device, deployment, results, added)
+            results.add(measured(run, device, results, added, anchor))
+            limited_of_finalists(run, device, results, chosen, counter, subjects)
+
+        # Rivals of one budget beside each other, so that they share a process wherever networks are cut into blocks.
+        compared = [arch for one in rivals for arch in one.archs]
+        measure([*compared, *_archs(selections)], selections)
+        selections = replace_failed(
+            selections,
+            candidates,
+            results,
+            counter,
+            LayerTable(bank),
+            subjects.keys(),
+            lambda further: measure(_archs(further), further),
+        )
         tell_of_builds(run, results)
-        if kinds := limited(results.budgets):
-            with run.console.stage(
-                f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}"
-            ) as advance:
-                measure_limited(device, results, selections, counter, subjects, run.store, advance)
+        results.comparisons = compare(rivals, results, counter, bank.spec.model)
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
         keep(run, device, results, {arch: subjects[arch] for arch in results.chosen.values()})
+
+
+def _archs(selections: Sequence[Selection]) -> list[Architecture]:
+    return [candidate.arch for s in selections for candidate in (s.best, *s.runners_up)]
 
 
 def check(
@@ -104,8 +131,8 @@ def check(
 ) -> None:
     """Compare what the engine on the device answers with what the bank answers, for every subnet of the shortlist."""
     with run.console.stage(f"checking answers of {results.name}") as advance:
-        results.answers = deployment.check(device, subjects, run.settings.effort.score_images, advance)
-    for arch in results.answers:
+        results.answers |= deployment.check(device, subjects, run.settings.effort.score_images, advance)
+    for arch in subjects:
         if doubt := results.doubt(arch):
             run.console.warn(f"subnet {subjects[arch].name} is not selected on {results.name}: {doubt}")
 
@@ -125,6 +152,21 @@ def measured(
             notice=run.console.warn,
         )
     return {arch: found[subject.name] for arch, subject in subjects.items()}
+
+
+def limited_of_finalists(
+    run: Run,
+    device: Device,
+    results: DeviceResults,
+    selections: Sequence[Selection],
+    counter: ComplexityCounter,
+    subjects: Mapping[Architecture, Subject],
+) -> None:
+    """Measure what is limited beside latency, of the finalists that may be chosen."""
+    if kinds := limited(results.budgets):
+        title = f"{' and '.join(NAMES[kind] for kind in kinds)} of finalists on {results.name}"
+        with run.console.stage(title) as advance:
+            measure_limited(device, results, selections, counter, subjects, run.store, advance)
 
 
 def tell_of_builds(run: Run, results: DeviceResults) -> None:

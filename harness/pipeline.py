@@ -31,6 +31,7 @@ from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, find_candidates, number_of_searches, rule_out, standalone_widths
 from harness.report import (
     closing_tables,
+    comparison_table,
     cost_sentences,
     draw_tradeoff,
     mark_front,
@@ -175,6 +176,7 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
     rows = [row for results in done for row in rows_of(results, bank, counter)]
     write_csv(mark_front(rows), run.folder.tradeoff)
+    run.folder.record.comparisons = {results.name: results.comparisons for results in done}
 
 
 def report(run: Run, target_labels: TargetLabels | None) -> None:
@@ -193,11 +195,14 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title)
+    comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}
     models = run.cost_models
     notes = [*run.folder.record.warnings, *cautions(run)]
-    write_page(rows, run.folder.page, title=title, notes=notes, cost_models=models)
+    write_page(rows, run.folder.page, title=title, notes=notes, comparisons=comparisons, cost_models=models)
     for table in closing_tables(rows, width=run.console.width):
         run.console.say(table)
+    for name, found in comparisons.items():
+        run.console.say(comparison_table(name, found))
     for name, model in models.items():
         for sentence in cost_sentences(name, model):
             run.console.say(sentence)

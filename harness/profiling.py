@@ -24,12 +24,12 @@ from harness.costs import (
     HeldOutError,
     LayerKind,
     LayerTable,
-    LinearModel,
     MeasuredLayer,
     Observations,
     TooFewMeasurements,
     Widths,
     find_steps,
+    fit_rate,
     held_out_error,
     reference,
 )
@@ -135,9 +135,7 @@ class Profiler:
     def _error_of_one(self, figure: Callable[[Architecture], int], known: Networks, unseen: Networks) -> HeldOutError:
         """Return what a constant and a rate of one figure alone are off by."""
         seen, wanted = _ratios(known), _ratios(unseen)
-        model = LinearModel.fit(
-            ("constant", "rate"), lambda arch: (1.0, figure(arch) / 1e6), list(seen), list(seen.values())
-        )
+        model = fit_rate(figure, list(seen), list(seen.values()))
         return held_out_error([model.predict(arch) for arch in wanted], list(wanted.values()))
 
     @property

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.measuring import MeasurementError, Store
-from harness.report import CostModelRecord
+from harness.report import Comparison, CostModelRecord
 from harness.settings import RunSettings
 
 LOCK = ".lock"
@@ -47,6 +47,8 @@ class Record(BaseModel):
         default_factory=dict
     )
     """By configuration. What earlier versions wrote is kept as it is, until the device is profiled again."""
+    comparisons: dict[str, list[Comparison]] = Field(default_factory=dict)
+    """What choosing by latency gains over choosing by multiply-adds, by device and budget."""
     builds: dict[str, dict[str, float]] = Field(default_factory=dict)
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any
 
 from devices import DeviceProfile, Fingerprint, Precision
 from harness.bank import Architecture, ModelBank
-from harness.costs import ComplexityCounter, CostModel, HeldOutError, LinearModel, ModelSize, Roofline
+from harness.costs import ComplexityCounter, CostModel, HeldOutError, LinearModel, ModelSize, Observations, Roofline
 from harness.deployment import Answers
 from harness.export import subnet_filename
 from harness.measuring import (
@@ -23,7 +23,7 @@ from harness.measuring import (
     SustainedRecord,
     within_budget,
 )
-from harness.report import Accuracy, Row, series_name
+from harness.report import Accuracy, Comparison, Row, series_name
 from harness.search import (
     COMPUTE,
     ENERGY,
@@ -61,10 +61,12 @@ class DeviceResults:
     """The most that is known of each: finalists' fresh processes in place of exploring."""
     measurements: list[Measurement] = field(default_factory=list)
     """All that was measured, exploring included."""
+    observations: Observations | None = None
+    """What exploring measured of latency."""
     latency_model: CostModel | None = None
-    """Fitted to what was measured."""
+    """Fitted to them and, at the end, to the finalists too."""
     latency_error: HeldOutError | None = None
-    """What it is off by on networks measured after the fit."""
+    """What the model of exploring alone is off by, on networks measured after the fit."""
     roofline: Roofline | None = None
     """In place of measurements: estimates from published figures."""
     model_size: ModelSize | None = None
@@ -75,6 +77,8 @@ class DeviceResults:
     upem: dict[Architecture, float] = field(default_factory=dict)
     found_by: dict[Architecture, ChosenBy] = field(default_factory=dict)
     chosen: dict[Budget, Architecture] = field(default_factory=dict)
+    comparisons: list[Comparison] = field(default_factory=list)
+    """How much faster subnets are than those that multiply-adds alone choose."""
     answers: dict[Architecture, Answers] = field(default_factory=dict)
     """What the engine on the device answered, of the shortlist."""
     model_bytes: dict[Architecture, int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,26 @@ class TestRunFolder:
             assert row.within_budget == "yes"
         full = next(row for row in answers if "1" in row.budgets)
         assert (full.compute_fraction, full.upem, full.on_front) == (1.0, 0.0, "yes")
+
+    def test_every_budget_but_the_whole_is_compared_with_what_multiply_adds_choose(self, quick_run: Path) -> None:
+        found = json.loads((quick_run / "run.json").read_text())["comparisons"]["tiny"]
+        assert [comparison["budget"] for comparison in found] == ["1/8", "1/64"]
+        rows = {row.arch_id: row for row in read_csv(quick_run / "tradeoff.csv")}
+        answers = {budget: row for row in selected(quick_run) for budget in row.budgets}
+        for comparison in found:
+            chosen, partner = rows[comparison["flops_chosen"]], rows[comparison["partner"]]
+            assert chosen.compute_fraction <= Fraction(comparison["budget"])
+            assert chosen.upem == comparison["flops_upem"] == answers[comparison["budget"]].upem
+            assert partner.upem == comparison["partner_upem"]
+            assert comparison["partner_upem"] <= comparison["flops_upem"]
+            assert 0 < comparison["low"] <= comparison["speedup"] <= comparison["high"]
+            assert chosen.processes == partner.processes == 6
+            for arch, row in (("flops", chosen), ("partner", partner)):
+                assert comparison[f"{arch}_ms"] == row.host_p50_ms
+            told = (quick_run.parent / "err.txt").read_text()
+            page = (quick_run / "report.html").read_text(encoding="utf-8")
+            assert comparison["flops_chosen"] in told[told.rindex("at the same or lower UPEM") :]
+            assert comparison["flops_chosen"] in page[page.rindex("at the same or lower UPEM") :]
 
     def test_selected_subnets_were_measured_over_fresh_processes_to_the_p99_count(self, quick_run: Path) -> None:
         for row in selected(quick_run):

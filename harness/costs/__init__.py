@@ -6,7 +6,7 @@ from harness.costs.energy_model import fit_energy
 from harness.costs.held_out import HeldOutError, held_out_error
 from harness.costs.layer_costs import MeasuredLayer
 from harness.costs.layer_kinds import LayerKind, LayerTable, Widths
-from harness.costs.linear import LinearModel, TooFewFigures
+from harness.costs.linear import LinearModel, TooFewFigures, fit_rate
 from harness.costs.memory_model import fit_memory
 from harness.costs.model_size import Form, ModelSize
 from harness.costs.roofline import NUMBER_BYTES, Roof, Roofline
@@ -34,6 +34,7 @@ __all__ = [
     "find_steps",
     "fit_energy",
     "fit_memory",
+    "fit_rate",
     "held_out_error",
     "input_numbers",
     "reference",

@@ -76,6 +76,13 @@ class LinearModel:
         }
 
 
+def fit_rate(
+    figure: Callable[[Architecture], float], archs: Sequence[Architecture], costs: Sequence[float]
+) -> LinearModel:
+    """Return costs as a constant and a rate of one figure alone, say of multiply-adds. Raises as `LinearModel.fit`."""
+    return LinearModel.fit(("constant", "rate"), lambda arch: (1.0, figure(arch) / 1e6), archs, costs)
+
+
 def _rates(features: Floats, costs: Floats) -> Floats:
     """Return r >= 0 that minimises sum_i ((features_i . r - cost_i) / cost_i)^2."""
     scale = features.max(axis=0)

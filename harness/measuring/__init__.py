@@ -6,6 +6,7 @@ from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
 from harness.measuring.memory import MemoryRecord, measure_memory
 from harness.measuring.nulltest import NullTest, null_test
+from harness.measuring.paired import speedup
 from harness.measuring.passes import OWN_PROCESS, PassRecord
 from harness.measuring.process import running_s
 from harness.measuring.protocol import explore, finalists
@@ -45,6 +46,7 @@ __all__ = [
     "null_test",
     "running_s",
     "save_measurements",
+    "speedup",
     "with_one_reconnection",
     "within_budget",
 ]

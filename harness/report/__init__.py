@@ -1,6 +1,7 @@
 """What a run leaves to read: the whole trade-off as a table, a picture and a page, and the terminal's closing table."""
 
 from harness.report.accuracy import Accuracy, accuracy
+from harness.report.comparisons import Comparison, Versus, comparison_table
 from harness.report.cost_models import CostModelRecord
 from harness.report.cost_words import cost_sentences
 from harness.report.front import mark_front
@@ -12,12 +13,15 @@ from harness.report.terminal import closing_tables
 
 __all__ = [
     "Accuracy",
+    "Comparison",
     "CostModelRecord",
     "ReportError",
     "Row",
+    "Versus",
     "accuracy",
     "closing_tables",
     "columns",
+    "comparison_table",
     "cost_sentences",
     "draw_tradeoff",
     "mark_front",

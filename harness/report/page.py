@@ -9,6 +9,7 @@ from pathlib import Path
 from plotly.io import to_html
 
 from harness.report.chart import tradeoff_chart
+from harness.report.comparisons import Comparison, comparison_section
 from harness.report.cost_models import CostModelRecord
 from harness.report.cost_page import cost_section
 from harness.report.files import write_atomic
@@ -55,6 +56,7 @@ td small {{ display: block; }}
 better. Hover for details, drag to zoom, double-click to return, click in the legend to hide.</p>
 {chart}
 {tables}
+{comparisons}
 {costs}
 {notes}
 </body>
@@ -76,19 +78,28 @@ def write_page(
     *,
     title: str,
     notes: Sequence[str] = (),
+    comparisons: Mapping[str, Sequence[Comparison]] | None = None,
     cost_models: Mapping[str, CostModelRecord] | None = None,
 ) -> None:
     """Write the page whole or not at all.
 
-    It has the chart, the selected subnets of every device, what the cost models were off by, and ``notes`` as a list.
+    It has the chart, the selected subnets of every device, ``comparisons`` of subnets with those chosen by
+    multiply-adds alone, what the ``cost_models`` were off by, both by the configuration's name, and ``notes``.
     Links lead to the files in ``subnets`` beside the page. All text is escaped, and the page forbids itself to load
     anything, so that it may be opened and passed on without a thought.
     """
     chart = to_html(tradeoff_chart(rows), include_plotlyjs=True, full_html=False, div_id="tradeoff", config=_CONTROLS)
     devices = dict.fromkeys(row.device for row in rows)
     tables = "\n".join(_table([row for row in rows if row.device == device]) for device in devices)
-    costs = cost_section(cost_models or {})
-    page = _PAGE.format(title=escape(title), chart=chart, tables=tables, costs=costs, notes=_notes(notes))
+    beside = "\n".join(comparison_section(name, found) for name, found in (comparisons or {}).items())
+    page = _PAGE.format(
+        title=escape(title),
+        chart=chart,
+        tables=tables,
+        comparisons=beside,
+        costs=cost_section(cost_models or {}),
+        notes=_notes(notes),
+    )
     write_atomic(path, page.encode())
 
 
