@@ -48,6 +48,8 @@ def _runs(model: CostModel, space: Space, others: Architecture, index: int) -> l
         return []
     rises, errors = model.differences_ms(archs[:-1], archs[1:])
     share = rises.mean()
+    if share <= 0:  # the model knows nothing of what width costs here
+        return []
     flat = (rises < NOTHING * share) & (rises + SURE * errors < share)
     runs = [[place for place, _ in own] for is_flat, own in groupby(enumerate(flat), lambda pair: pair[1]) if is_flat]
     return [(widths[own[0]], widths[own[-1] + 1]) for own in runs]
