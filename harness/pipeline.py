@@ -62,10 +62,9 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
         rule_out_by_estimate(run, new_bank(run)) if estimate else rule_out_the_impossible(run)
     if "adapt" in stages:
         adapt(run)
-    if "profile" in stages and not estimate:
-        profile(run)
+    profiled = profile(run) if "profile" in stages and not estimate else {}
     if "search" in stages:
-        search_by_estimate(run) if estimate else search(run)
+        search_by_estimate(run) if estimate else search(run, profiled)
     if "report" in stages:
         report(run, target_labels)
 
@@ -137,20 +136,29 @@ def adapt(run: Run) -> ModelBank:
     return bank
 
 
-def profile(run: Run) -> None:
-    """Measure a spread of architectures on every device; the store keeps them for the search."""
+Profiled = dict[str, DeviceResults]
+
+
+def profile(run: Run) -> Profiled:
+    """Measure architectures on every device and fit its cost model; the store keeps the measurements for later runs."""
     bank, _ = load_bank(run.folder.bank)
-    run.on_every_device("profile", lambda configuration, device: explored(run, configuration, device, bank))
+    found: Profiled = {}
+
+    def profiled(configuration: Configuration, device: Device) -> None:
+        found[configuration.name] = explored(run, configuration, device, bank)
+
+    run.on_every_device("profile", profiled)
+    return found
 
 
-def search(run: Run) -> None:
+def search(run: Run, profiled: Profiled) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
     scorer = scorer_for(run, bank)
     found: dict[str, DeviceResults] = {}
 
     def searched(configuration: Configuration, device: Device) -> None:
-        results = explored(run, configuration, device, bank)
+        results = profiled.get(configuration.name) or explored(run, configuration, device, bank)
         count = number_of_searches(results.budgets) + len(opposed_kinds(results))
         title = f"searching for {configuration.name}" + (f" ({count} searches)" if count > 1 else "")
         with run.workstation, run.console.stage(title) as advance:
