@@ -55,6 +55,9 @@ ONE_PROCESS_S = 0.7
 #: Real time, at most, for one second of measuring: exports, uploads and builds are not measuring.
 MOST_WAITING = 4.0
 
+#: Real time is not counted more closely than this allows, however little is to be measured.
+SHORTEST_S = 15.0
+
 #: Mean relative error of networks not seen before, at which no more need be measured.
 GOOD_ENOUGH = 0.015
 
@@ -117,6 +120,7 @@ class Profiler:
         """Return the profile, with what the model is off by on networks measured after the fit."""
         seen, known = self._observations(), dict(self.networks)
         unseen = self._measure_new(self._next.random(PER_RUNG), anchor)
+        self.networks |= {self._space.full: self._explore([], anchor)[anchor.name]}
         if not _ratios(unseen):
             raise MeasurementError(f"no network could be measured to check the cost model of {self._name}")
         others = reference(self._counter)
@@ -144,8 +148,8 @@ class Profiler:
 
     def _observations(self) -> Observations:
         networks = _ratios(self.networks)
-        # Beside each network, not the anchor's own record: what is in the store then gives the same figure again.
-        anchors = [record.anchor_p50_ns for found in self.networks.values() for record in found.records]
+        others = (found for arch, found in self.networks.items() if arch != self._space.full)
+        anchors = [record.anchor_p50_ns for found in others for record in found.records]
         return Observations(float(np.median(anchors)) / 1e6, tuple(self._layers), tuple(networks.items()))
 
     def _fitted(self) -> CostModel:
@@ -205,7 +209,8 @@ class Profiler:
             seed=self._seed,
             notice=self._notice,
         )
-        self._spent += _seconds(found.values())
+        # Not of the anchor, whose latest record the store gives: the plan must be the same when all of it is there.
+        self._spent += _seconds(measured for name, measured in found.items() if name != anchor.name)
         self._advance(min(int(self._spent), int(self._seconds)), int(self._seconds))
         return found
 
@@ -215,7 +220,7 @@ class Profiler:
 
         A device on which everything around them takes longer than they do is not waited for without end.
         """
-        return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * self._seconds
+        return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * max(self._seconds, SHORTEST_S)
 
 
 def _ratios(networks: Networks) -> dict[Architecture, float]:
