@@ -76,7 +76,8 @@ class Deployment:
         """Write a network of one layer, to be measured by itself."""
         shape = kind.input_shape(inputs)
         model = single_layer(kind.module(inputs, outputs), shape, outputs, self.batch_size)
-        return self._write(model, torch.rand(self.batch_size, *shape), kind.file_name(inputs, outputs), folder)
+        calibration = torch.rand(self.batch_size, *shape, generator=torch.Generator().manual_seed(0))
+        return self._write(model, calibration, kind.file_name(inputs, outputs), folder)
 
     def subnet(self, arch: Architecture, folder: Path, provenance: Mapping[str, str]) -> Subject:
         """Write a subnet with its own statistics on the target.

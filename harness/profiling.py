@@ -220,7 +220,8 @@ class Profiler:
 
         A device on which everything around them takes longer than they do is not waited for without end.
         """
-        return self._spent >= self._seconds or time.monotonic() - self._start > MOST_WAITING * max(self._seconds, SHORTEST_S)
+        waited_s = time.monotonic() - self._start
+        return self._spent >= self._seconds or waited_s > MOST_WAITING * max(self._seconds, SHORTEST_S)
 
 
 def _ratios(networks: Networks) -> dict[Architecture, float]:

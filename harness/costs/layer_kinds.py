@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -43,7 +44,15 @@ class LayerKind:
         return f"conv{height}x{width}s{self.stride[0]}-{high}x{wide}-{inputs}-{outputs}"
 
     def module(self, inputs: int, outputs: int) -> nn.Sequential:
-        """Return such a layer as a network of its own: the mean over positions keeps its answer small."""
+        """Return such a layer as a network of its own: the mean over positions keeps its answer small.
+
+        Its weights are the same every time, so that a device which compiles it knows it again.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self._module(inputs, outputs)
+
+    def _module(self, inputs: int, outputs: int) -> nn.Sequential:
         if self.kernel is None or self.stride is None or self.padding is None:
             return nn.Sequential(nn.Linear(inputs, outputs))
         conv = nn.Conv2d(inputs, outputs, self.kernel, self.stride, self.padding)

@@ -31,3 +31,10 @@ def test_costs_of_a_layer_hang_on_its_widths_and_not_on_its_weights() -> None:
         topology_key(single_layer(kind.module(1, width), kind.input_shape(1), width)) for width in (4, 4, 6)
     )
     assert first == same != wider
+
+
+def test_a_layer_is_the_same_file_every_time_so_that_a_device_need_not_compile_it_again() -> None:
+    table = LayerTable(create_bank("resnet8", ["a", "b"], SHAPES["resnet8"]))
+    for kind in table.kinds:
+        first, second = (single_layer(kind.module(4, 6), kind.input_shape(4), 6) for _ in range(2))
+        assert first == second
