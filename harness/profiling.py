@@ -31,6 +31,7 @@ from harness.costs import (
     find_steps,
     fit_rate,
     held_out_error,
+    levelled_layers,
     reference,
 )
 from harness.deployment import Deployment
@@ -93,7 +94,7 @@ class Profiler:
         self._next = NextMeasured(self._space, self._counter, self._table, seed)
         self._spent, self._start = 0.0, time.monotonic()
         self.networks: dict[Architecture, Measurement] = {}
-        self._layers: list[MeasuredLayer] = []
+        self._layers: list[list[MeasuredLayer]] = []
 
     def profile(self, first: Mapping[Architecture, Subject]) -> Profile:
         """Measure and fit. `first` are the exported networks to begin with, the full width among them.
@@ -118,7 +119,7 @@ class Profiler:
 
     def _checked(self, model: CostModel, anchor: Subject) -> Profile:
         """Return the profile, with what the model is off by on networks measured after the fit."""
-        seen, known = self._observations(), dict(self.networks)
+        seen, known = model.seen, dict(self.networks)
         unseen = self._measure_new(self._next.random(PER_RUNG), anchor)
         self.networks |= {self._space.full: self._explore([], anchor)[anchor.name]}
         if not _ratios(unseen):
@@ -150,7 +151,8 @@ class Profiler:
         networks = _ratios(self.networks)
         others = (found for arch, found in self.networks.items() if arch != self._space.full)
         anchors = [record.anchor_p50_ns for found in others for record in found.records]
-        return Observations(float(np.median(anchors)) / 1e6, tuple(self._layers), tuple(networks.items()))
+        layers = levelled_layers([process for process in self._layers if process])
+        return Observations(float(np.median(anchors)) / 1e6, layers, tuple(networks.items()))
 
     def _fitted(self) -> CostModel:
         try:
@@ -196,9 +198,13 @@ class Profiler:
         with tempfile.TemporaryDirectory() as scratch:
             subjects = [(kind, w, self._deployment.layer(kind, *w, Path(scratch))) for kind, w in wanted]
             measured = self._explore([subject for _, _, subject in subjects], anchor)
-        for kind, (inputs, outputs), subject in subjects:
-            if summary := measured[subject.name].summary:
-                self._layers.append(MeasuredLayer(kind, inputs, outputs, summary.ratio))
+        self._layers.append(
+            [
+                MeasuredLayer(kind, inputs, outputs, summary.ratio)
+                for kind, (inputs, outputs), subject in subjects
+                if (summary := measured[subject.name].summary)
+            ]
+        )
 
     def _explore(self, subjects: Sequence[Subject], anchor: Subject) -> dict[str, Measurement]:
         found = explore(

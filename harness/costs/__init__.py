@@ -7,6 +7,7 @@ from harness.costs.held_out import HeldOutError, held_out_error
 from harness.costs.kept import KeptCosts, KeptCostsError
 from harness.costs.layer_costs import MeasuredLayer
 from harness.costs.layer_kinds import LayerKind, LayerTable, Widths
+from harness.costs.levelling import levelled_layers
 from harness.costs.linear import LinearModel, TooFewFigures, fit_rate
 from harness.costs.memory_model import fit_memory
 from harness.costs.model_size import Form, ModelSize
@@ -40,5 +41,6 @@ __all__ = [
     "fit_rate",
     "held_out_error",
     "input_numbers",
+    "levelled_layers",
     "reference",
 ]

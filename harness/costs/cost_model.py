@@ -114,6 +114,7 @@ class CostModel:
             raise TooFewMeasurements(
                 f"a cost model needs at least {LEAST_NETWORKS} different networks, got {len(seen.networks)}"
             )
+        self.seen = seen
         self.anchor_ms = seen.anchor_ms
         self.layers = LayerCosts.fit(seen.layers)
         self._features = NetworkFeatures(table, self.layers.blocks)

@@ -72,6 +72,16 @@ def _simplest(possible: Sequence[ChannelBlocks], error: Callable[[ChannelBlocks]
     return next(blocks for blocks in possible if WORTH_MORE * errors[blocks] <= min(errors.values()))
 
 
+def predicted_costs(layers: Sequence[MeasuredLayer], blocks: ChannelBlocks) -> Floats:
+    """Return what a fit to layers says of the same layers, by kind [layers]."""
+    found = np.empty(len(layers))
+    for kind in dict.fromkeys(layer.kind for layer in layers):
+        own = [place for place, layer in enumerate(layers) if layer.kind == kind]
+        features, costs = _arrays([layers[place] for place in own], blocks)
+        found[own] = np.maximum(features @ _rates(features, costs), costs.min() / 2)
+    return found
+
+
 def _held_out(by_kind: Mapping[LayerKind, Sequence[MeasuredLayer]], blocks: ChannelBlocks) -> float:
     errors: list[float] = []
     for layers in by_kind.values():
