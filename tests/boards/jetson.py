@@ -88,21 +88,16 @@ class FakeJetson:
         *,
         later: bool = False,
         channels: int | None = None,
-        sizes: tuple[int, int] | None = None,
-        beside: bool = False,
     ) -> None:
         """From now on one thing goes wrong; nothing, where none is named.
 
-        `later`: not at the first inference of a network. `channels`: only with networks of so many outputs. `sizes`:
-        only with networks of so many bytes, from and to. `beside`: what was set before goes wrong, too.
+        `later`: not at the first inference of a network. `channels`: only with networks of so many outputs.
 
         It is one of `build fails`, `build hangs`, `run fails`, `nan`, `wrong shape`, and of trtexec alone `no times`,
         `empty times`, `zero times`, `negative times`, `few times`, `missing keys`.
         """
-        file = self.folder / "python" / "fault"
-        before = json.loads(file.read_text()) if beside else []
-        fault = {"what": what, "later": later, "channels": channels, "sizes": sizes}
-        file.write_text(json.dumps([*before, fault]))
+        fault = {"what": what, "later": later, "channels": channels}
+        (self.folder / "python" / "fault").write_text(json.dumps(fault))
 
     def connect_meters(self, current: Path, memory: Path, memory_kb: int) -> None:
         """Let a rail's current and the memory in use show what the GPU does."""
