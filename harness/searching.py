@@ -83,7 +83,8 @@ def find_candidates(
             Candidate(arch, upem, counter.compute_fraction(arch), "uniform")
             for arch, upem in zip(bank.archs, scorer(bank.archs), strict=True)
         ]
-    scorer(list(results.measured))
+    # What profiling began with is a sample of the space; the hundreds measured after it need no score of their own.
+    scorer(list(results.measured)[: settings.effort.profiled])
     asked = searches(results.budgets, results.costs(counter), settings.effort.evaluations)
     opposed = opposed_kinds(results)
     total = len(STRATEGIES) * (sum(search.evaluations for search in asked) + len(opposed) * settings.effort.evaluations)

@@ -221,14 +221,15 @@ def with_accuracy(
 ) -> list[Row]:
     """Return the rows with target accuracy and its interval where they are known.
 
-    In float32 it is the bank's (`of_widths`), where the cost was measured or the subnet selected. In other precisions
+    In float32 it is the bank's (`of_widths`), where cost and UPEM are known or the subnet selected. In other precisions
     it is that of the exported file (`of_file`, by name; None where it is not there), which only selected subnets have.
     """
     known: dict[str, Accuracy | None] = {}
     filled = []
     for done, row in enumerate(rows, start=1):
         found: Accuracy | None = None
-        if row.precision == "fp32" and (row.cost_source == "measured" or row.selected == "yes"):
+        known_to_cost = row.cost_source == "measured" and row.upem is not None
+        if row.precision == "fp32" and (known_to_cost or row.selected == "yes"):
             found = known[row.widths] = known.get(row.widths) or of_widths(row.widths)
         elif row.precision != "fp32" and row.selected == "yes":
             name = subnet_filename(row.arch_id, row.precision, row.batch_size)
