@@ -17,7 +17,10 @@ from typing import Any
 import onnx
 import pytest
 
+from devices import DeviceError, connect, load_profile
 from harness import selfcheck
+from harness.bank import create_bank
+from harness.export import Template, write_subnet
 from harness.report import Row, read_csv
 from tests.boards.jetson_ssh import ReachedJetson, reached_jetson
 from tests.export.quantised import integers_read
@@ -206,6 +209,33 @@ def test_trtexec_alone(copies: Copies, tmp_path: Path, monkeypatch: pytest.Monke
     assert 0 < row.compute_p50_ms < row.host_p50_ms
     assert (row.energy_mj, row.peak_memory_mb, row.sustained_p50_ms) == (None, None, None)
     assert builds_of_finalists(run) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("jetpack", ["5", "6"])
+def test_what_trtexec_gets_wrong_behind_ssh_is_told_and_leaves_the_board_clean(
+    jetpack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = create_bank("resnet8", ["a", "b"], (1, 16, 16))
+    arch = bank.space.smallest
+    file = write_subnet(tmp_path, Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch)), "subnet")
+    with reached_jetson(tmp_path / "board", jetpack) as board:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(board.configuration))
+        board.name_host(load_s=4.0)
+        board.jetson.remove_binding()
+        with connect(load_profile("jetson")) as device:
+            for fault, words in (
+                ("build fails", "Could not find any implementation for node"),
+                ("build hangs", r"was not done after 3\.6 s"),
+                ("empty times", "times that trtexec wrote cannot be read"),
+            ):
+                board.jetson.set_fault(fault)
+                with device.agent() as agent, pytest.raises(DeviceError, match=words):
+                    device.load(agent, file)
+            board.jetson.set_fault()
+            with device.agent() as agent:
+                assert device.load(agent, file).finite
+        assert board.ssh.is_clean()
+        assert not list((board.ssh.base / "engines").glob("building-*"))
 
 
 def test_limits_on_memory_and_energy_are_answered_where_there_are_sensors(on_the_desk: Boards, copies: Copies) -> None:
