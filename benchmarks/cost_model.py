@@ -25,14 +25,14 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.stats import spearmanr
 
-from benchmarks.untrained import deployment
+from benchmarks.untrained import deployment, measured_as_finalists
 from devices import Device, connect, load_profile
 from harness import environment  # noqa: F401 (before torch runs)
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter, LinearModel
 from harness.deployment import Deployment
 from harness.device_options import overridden
-from harness.measuring import LatencySummary, Store, finalists
+from harness.measuring import LatencySummary, Store
 from harness.planning import RUNGS, pool
 from harness.profile import Profile
 from harness.profiling import Profiler
@@ -111,23 +111,9 @@ def measured(
 ) -> list[Reference]:
     """Measure architectures over fresh processes."""
     samples = SAMPLES.get(exported.bank.spec.model, device.profile.protocol.least_samples)
-    protocol = device.profile.protocol.model_copy(
-        update={"processes": processes, "most_processes": processes, "most_samples": samples}
-    )
-    with tempfile.TemporaryDirectory() as folder, Progress(console=console) as progress:
-        task = progress.add_task("references (processes)", total=processes)
-        subjects = {arch: exported.shape(arch, Path(folder)) for _, arch in archs}
-        found = finalists(
-            device,
-            [*subjects.values()],
-            exported.shape(exported.bank.space.full, Path(folder)),
-            store=store,
-            protocol=protocol,
-            time_limit_s=7200,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-            notice=console.print,
-        )
-    summaries = ((rung, arch, found[subjects[arch].name].summary) for rung, arch in archs)
+    counts = {"processes": processes, "most_processes": processes, "most_samples": samples}
+    found = measured_as_finalists(device, exported, [arch for _, arch in archs], store, console, **counts)
+    summaries = ((rung, arch, found[arch].summary) for rung, arch in archs)
     return [Reference(arch, rung, summary) for rung, arch, summary in summaries if summary]
 
 

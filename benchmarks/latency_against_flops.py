@@ -14,7 +14,6 @@ With the store of `benchmarks.cost_model` the device is not profiled again. The 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,17 +22,16 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.cost_model import SAMPLES, profiled
-from benchmarks.untrained import deployment
+from benchmarks.untrained import deployment, measured_as_finalists
 from devices import Device, connect, load_profile
 from harness import environment  # noqa: F401 (before torch runs)
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter, CostModel
 from harness.deployment import Deployment
 from harness.device_options import overridden
-from harness.measuring import Measurement, Store, finalists
+from harness.measuring import Measurement, Store
 from harness.measuring.statistics import t_interval
 from harness.planning import RUNGS
 from harness.search import Problem, evolutionary
@@ -140,29 +138,10 @@ def measured(
 ) -> dict[Architecture, Measurement]:
     """Measure all of them in the same fresh processes."""
     samples = SAMPLES.get(exported.bank.spec.model, 2 * device.profile.protocol.least_samples)
-    protocol = device.profile.protocol.model_copy(
-        update={
-            "processes": processes,
-            "most_processes": processes,
-            "most_samples": samples,
-            "block_subjects": 1000,
-            "block_mb": 8192.0,
-        }
+    counts = {"processes": processes, "most_processes": processes, "most_samples": samples}
+    return measured_as_finalists(
+        device, exported, archs, store, console, **counts, block_subjects=1000, block_mb=8192.0
     )
-    with tempfile.TemporaryDirectory() as folder, Progress(console=console) as progress:
-        task = progress.add_task("measuring (processes)", total=processes)
-        subjects = {arch: exported.shape(arch, Path(folder)) for arch in archs}
-        found = finalists(
-            device,
-            [*subjects.values()],
-            exported.shape(exported.bank.space.full, Path(folder)),
-            store=store,
-            protocol=protocol,
-            time_limit_s=7200,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-            notice=console.print,
-        )
-    return {arch: found[subject.name] for arch, subject in subjects.items()}
 
 
 def log_speedups(

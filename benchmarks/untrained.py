@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 import torch
+from rich.console import Console
+from rich.progress import Progress
 
 from devices import Device, Precision
-from harness.bank import create_bank
+from harness.bank import Architecture, create_bank
 from harness.data import Domains, LabelledImages, Preprocessing
 from harness.deployment import Deployment
+from harness.measuring import Measurement, Store, finalists
 
 #: Image height and width that a backbone is measured at.
 SIZES = {"resnet8": 16}
@@ -29,3 +35,29 @@ def deployment(model: str, device: Device | None = None, size: int | None = None
     return Deployment(
         create_bank(model, names, (channels, size, size)), domains, 1, precision, for_tensorrt=for_tensorrt
     )
+
+
+def measured_as_finalists(
+    device: Device,
+    exported: Deployment,
+    archs: Iterable[Architecture],
+    store: Store,
+    console: Console,
+    **protocol: float,
+) -> dict[Architecture, Measurement]:
+    """Measure subnets over fresh processes in turn, by the device's protocol but for what is given of it."""
+    wanted = device.profile.protocol.model_copy(update=protocol)
+    with tempfile.TemporaryDirectory() as folder, Progress(console=console) as progress:
+        task = progress.add_task("measuring (processes)")
+        subjects = {arch: exported.shape(arch, Path(folder)) for arch in archs}
+        found = finalists(
+            device,
+            [*subjects.values()],
+            exported.shape(exported.bank.space.full, Path(folder)),
+            store=store,
+            protocol=wanted,
+            time_limit_s=7200,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            notice=console.print,
+        )
+    return {arch: found[subject.name] for arch, subject in subjects.items()}
