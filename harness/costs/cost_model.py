@@ -1,8 +1,8 @@
 """The cost model: the latency of any architecture on one device, with an interval, from minutes of measuring.
 
 A latency is the sum over the layers of what each costs at its widths, a linear function of its channel blocks. Layers
-measured one by one give a first idea of every rate; whole networks, measured as they run, correct them: caches, fused
-sums, layouts that change between layers. That is a Bayesian linear regression (Bishop, Pattern Recognition and Machine
+measured one by one give a first idea of every rate; whole networks, measured as they run, correct them: fused sums,
+layouts that change between layers, and weights that are too many in all for a cache that held each layer's. That is a Bayesian linear regression (Bishop, Pattern Recognition and Machine
 Learning, section 3.3) with the layers' rates as the prior's mean and relative errors, so that the small end counts as
 much as the large one. How far the prior is trusted is what predicts networks best that the fit leaves out.
 
@@ -30,6 +30,9 @@ LEAST_NETWORKS = 8
 #: How much the measured networks count against the prior: the grid from which leaving one out chooses.
 RIDGES = tuple(10.0**power for power in np.arange(-4.5, 1.1, 0.5))
 
+#: Weights in all at which a further one may begin to cost more (or less): a cache is full.
+KNOTS = tuple(round(2 ** (power / 2)) for power in range(24, 57))
+
 #: A network counts less where it is this many times further off than the typical one (Huber's rule).
 HUBER = 2.5
 
@@ -53,11 +56,15 @@ class Observations:
 
 
 class NetworkFeatures:
-    """What a network's latency is linear in: a constant, its layers' features by kind, and its residual sums."""
+    """What a network's latency is linear in.
 
-    def __init__(self, table: LayerTable, blocks: ChannelBlocks) -> None:
+    A constant, its layers' features by kind, its residual sums, and its weights in all beyond each of `knots`.
+    """
+
+    def __init__(self, table: LayerTable, blocks: ChannelBlocks, knots: Sequence[int]) -> None:
         self._table = table
         self._blocks = blocks
+        self._knots = np.array(knots, float)
         self._sums = [own for layers in table.kinds.values() if (own := [i for i in layers if table.ends_block(i)])]
 
     def __call__(self, archs: Sequence[Architecture]) -> Floats:
@@ -68,17 +75,19 @@ class NetworkFeatures:
             flat = self._blocks.features(widths[:, layers].reshape(-1, 2))
             columns.append(flat.reshape(len(archs), len(layers), -1).sum(axis=1))
         columns += [widths[:, layers, 1].sum(axis=1, keepdims=True).astype(float) for layers in self._sums]
+        columns.append(np.maximum(self._table.weights(widths)[:, None] - self._knots, 0))
         return np.concatenate(columns, axis=1)
 
     def prior(self, costs: LayerCosts) -> Floats:
-        """Return the rates that single layers suggest: nothing for the constant and the sums."""
+        """Return the rates that single layers suggest: nothing for what is not of one layer."""
         rates = (costs.rates[kind] for kind in self._table.kinds)
-        return np.concatenate([np.zeros(1), *rates, np.zeros(len(self._sums))])
+        return np.concatenate([np.zeros(1), *rates, np.zeros(len(self._sums) + len(self._knots))])
 
-    def layer_costs(self, rates: Floats) -> tuple[float, list[Callable[[int, int], float]]]:
-        """Return the constant, and for every layer what it costs at (input, output) channels."""
+    def layer_costs(self, rates: Floats) -> list[Callable[[int, int], float]]:
+        """Return for every layer what it costs at (input, output) channels."""
         count = self._blocks.features(np.ones((1, 2), np.int64)).shape[1]
-        sums = dict(zip([tuple(own) for own in self._sums], rates[1 + count * len(self._table.kinds) :], strict=True))
+        after = 1 + count * len(self._table.kinds)
+        sums = dict(zip([tuple(own) for own in self._sums], rates[after : after + len(self._sums)], strict=True))
         per_output = {layer: float(rate) for own, rate in sums.items() for layer in own}
         found: dict[int, Callable[[int, int], float]] = {}
         for number, layers in enumerate(self._table.kinds.values()):
@@ -86,7 +95,12 @@ class NetworkFeatures:
             kind_cost = functools.cache(functools.partial(self._cost, own.tobytes()))
             for layer in layers:
                 found[layer] = functools.partial(_with_sum, kind_cost, per_output.get(layer, 0.0))
-        return float(rates[0]), [found[layer] for layer in sorted(found)]
+        return [found[layer] for layer in sorted(found)]
+
+    def weights_cost(self, rates: Floats) -> Callable[[int], float]:
+        """Return what so many weights in all cost."""
+        own = rates[len(rates) - len(self._knots) :]
+        return lambda weights: float(np.maximum(weights - self._knots, 0) @ own)
 
     def _cost(self, rates: bytes, inputs: int, outputs: int) -> float:
         features = self._blocks.features(np.array([[inputs, outputs]], np.int64))
@@ -117,15 +131,21 @@ class CostModel:
         self.seen = seen
         self.anchor_ms = seen.anchor_ms
         self.layers = LayerCosts.fit(seen.layers)
-        self._features = NetworkFeatures(table, self.layers.blocks)
+        archs = [arch for arch, _ in seen.networks]
         ratios = np.array([ratio for _, ratio in seen.networks])
-        raw = self._features([arch for arch, _ in seen.networks])
+        weights = np.sort(table.weights(table.widths(archs)))
+        knots = [knot for knot in KNOTS if weights[0] < knot < weights[-LEAST_NETWORKS]]
+        self._features = NetworkFeatures(table, self.layers.blocks, knots)
+        raw = self._features(archs)
         # Of unit mean square, relative to the latency: one ridge then means the same for every rate.
         self._scale = 1 / np.sqrt(((raw / ratios[:, None]) ** 2).mean(axis=0) + 1e-18)
         prior = self._features.prior(self.layers) / self._scale
         self._fit = _Regression.fit(raw * self._scale / ratios[:, None], prior)
         self._table = table
-        self._constant, self._layer_costs = self._features.layer_costs(self._fit.rates * self._scale)
+        rates = self._fit.rates * self._scale
+        self._constant = float(rates[0])
+        self._layer_costs = self._features.layer_costs(rates)
+        self._weights_cost = self._features.weights_cost(rates)
 
     @property
     def blocks(self) -> ChannelBlocks:
@@ -141,6 +161,7 @@ class CostModel:
         """Return the predicted latency in milliseconds, in microseconds: layers seen before are remembered."""
         widths = self._table.layer_widths(arch)
         ratio = self._constant + sum(cost(*own) for cost, own in zip(self._layer_costs, widths, strict=True))
+        ratio += self._weights_cost(self._table.weights_of(widths))
         return max(ratio, SMALLEST) * self.anchor_ms
 
     def predict_all_ms(self, archs: Sequence[Architecture]) -> Floats:

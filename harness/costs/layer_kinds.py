@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,7 @@ class LayerTable:
         self._fixed = [bank.spec.input_shape[0], len(bank.spec.classes)]
         self._inputs = np.array([count if layer.inputs is None else layer.inputs for layer in self.layers])
         self._outputs = np.array([count + 1 if layer.outputs is None else layer.outputs for layer in self.layers])
+        self._taps = [layer.module.weight[0, 0].numel() for layer in self.layers]
 
     def ends_block(self, index: int) -> bool:
         """Whether a layer's output is what a shortcut is added to."""
@@ -96,6 +97,15 @@ class LayerTable:
         """Return the input and output channels of every layer [architectures, layers, 2]."""
         channels = np.array([[*arch, *self._fixed] for arch in archs], np.int64)
         return np.stack([channels[:, self._inputs], channels[:, self._outputs]], axis=2)
+
+    def weights(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many weights networks of such `widths` have in all, biases apart [architectures]."""
+        found: NDArray[np.int64] = widths.prod(axis=2) @ np.array(self._taps)
+        return found
+
+    def weights_of(self, widths: Sequence[Widths]) -> int:
+        """Return the same of the `layer_widths` of one architecture."""
+        return sum(inputs * outputs * taps for (inputs, outputs), taps in zip(widths, self._taps, strict=True))
 
 
 def _kind(layer: Layer, shape: tuple[int, ...]) -> LayerKind:

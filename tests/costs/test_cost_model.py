@@ -21,10 +21,14 @@ ANCHOR_MS = 8.0
 
 
 class Machine:
-    """A made-up device: blocks of 16, every layer dearer in a network than by itself, residual sums, a fixed part."""
+    """A made-up device: blocks of 16, every layer dearer in a network than by itself, residual sums, a fixed part.
 
-    def __init__(self, table: LayerTable) -> None:
+    A network of more weights than fill its cache waits for every further one, which no layer by itself does.
+    """
+
+    def __init__(self, table: LayerTable, cache: int = 10**9) -> None:
         self.table = table
+        self.cache = cache
 
     def layer(self, inputs: int, outputs: int) -> float:
         return 0.02 + 0.004 * -(-inputs // 16) * -(-outputs // 16)
@@ -32,7 +36,8 @@ class Machine:
     def network(self, arch: Architecture) -> float:
         widths = self.table.layer_widths(arch)
         sums = sum(outputs for i, (_, outputs) in enumerate(widths) if self.table.ends_block(i))
-        return 0.01 + sum(1.25 * self.layer(*own) for own in widths) + 2e-4 * sums
+        missed = max(self.table.weights_of(widths) - self.cache, 0)
+        return 0.01 + sum(1.25 * self.layer(*own) for own in widths) + 2e-4 * sums + 5e-6 * missed
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +45,10 @@ def table() -> LayerTable:
     return LayerTable(create_bank("resnet8", ["a", "b"], (1, 32, 32)))
 
 
-def observations(table: LayerTable, networks: int, noise: float = 0.0, seed: int = 0) -> Observations:
-    rng, machine = np.random.default_rng(seed), Machine(table)
+def observations(
+    table: LayerTable, networks: int, noise: float = 0.0, seed: int = 0, machine: Machine | None = None
+) -> Observations:
+    rng, machine = np.random.default_rng(seed), machine or Machine(table)
     full = machine.network(table.space.full)
 
     def noisy(cost: float) -> float:
@@ -57,8 +64,10 @@ def observations(table: LayerTable, networks: int, noise: float = 0.0, seed: int
     return Observations(ANCHOR_MS, tuple(layers), tuple((arch, noisy(machine.network(arch))) for arch in archs))
 
 
-def unseen(table: LayerTable, count: int = 60) -> tuple[list[Architecture], list[float]]:
-    rng, machine = np.random.default_rng(99), Machine(table)
+def unseen(
+    table: LayerTable, count: int = 60, machine: Machine | None = None
+) -> tuple[list[Architecture], list[float]]:
+    rng, machine = np.random.default_rng(99), machine or Machine(table)
     archs = [table.space.sample(rng) for _ in range(count)]
     full = machine.network(table.space.full)
     return archs, [ANCHOR_MS * machine.network(arch) / full for arch in archs]
@@ -78,6 +87,17 @@ def test_whole_networks_correct_what_single_layers_suggest(table: LayerTable) ->
     archs, truth = unseen(table)
     errors = [held_out_error([model.predict_ms(arch) for arch in archs], truth).mean for model in (few, many)]
     assert errors[1] < errors[0]
+
+
+def test_a_cache_that_is_too_small_for_all_weights_is_learned_from_whole_networks(table: LayerTable) -> None:
+    machine = Machine(table, cache=60_000)
+    archs, truth = unseen(table, 200, machine)
+    many = [table.weights_of(table.layer_widths(arch)) > machine.cache for arch in archs]
+    assert 20 < sum(many) < 180
+    model = CostModel(table, observations(table, 120, machine=machine))
+    off = np.array([model.predict_ms(arch) for arch in archs]) / truth - 1
+    assert np.abs(off[many]).mean() < 0.01
+    assert np.abs(off[np.invert(many)]).mean() < 0.01
 
 
 def test_it_beats_multiply_adds_alone_on_a_device_of_blocks(table: LayerTable) -> None:
