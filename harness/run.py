@@ -75,8 +75,8 @@ class Run:
         """What is known of the models that predict the costs of this run's configurations; nothing where estimated."""
         if self.settings.estimate:
             return {}
-        found = {c.name: self.folder.record.cost_models.get(c.name) for c in self.configurations}
-        return {name: model for name, model in found.items() if isinstance(model, CostModelRecord)}
+        known = self.folder.record.cost_models
+        return {c.name: known[c.name] for c in self.configurations if c.name in known}
 
     def for_tensorrt(self, precision: Precision) -> bool:
         """Whether TensorRT serves any device of this run in a precision, as far as they have been reached.

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -45,10 +45,8 @@ class Record(BaseModel):
     seconds: dict[str, float] = Field(default_factory=dict)
     comparisons: dict[str, list[Comparison]] = Field(default_factory=dict)
     """What choosing by latency gains over choosing by multiply-adds, by device and budget."""
-    cost_models: dict[str, Annotated[CostModelRecord | dict[str, Any], Field(union_mode="left_to_right")]] = Field(
-        default_factory=dict
-    )
-    """By configuration. What earlier versions wrote is kept as it is, until the device is profiled again."""
+    cost_models: dict[str, CostModelRecord] = Field(default_factory=dict)
+    """By configuration."""
     builds: dict[str, dict[str, float]] = Field(default_factory=dict)
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)

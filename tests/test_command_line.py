@@ -127,15 +127,6 @@ class TestRunFolder:
         assert ("no steps of channels were found on tiny" in told) == (model["blocks"]["size"] == 1)
         assert 'id="cost-models"' in (quick_run / "report.html").read_text()
 
-    def test_a_cost_model_of_an_earlier_version_is_left_out_of_the_report(self, runner: Runner, copied: Path) -> None:
-        record = json.loads((copied / "run.json").read_text())
-        record["cost_models"]["tiny"] = {"rates": {"GMAC": 1.0}}
-        (copied / "run.json").write_text(json.dumps(record))
-        done = runner("report", "--run", copied)
-        assert done.code == 0
-        assert "cost model" not in done.err
-        assert json.loads((copied / "run.json").read_text())["cost_models"] == record["cost_models"]
-
     def test_what_speaks_against_measuring_is_looked_for_once_and_kept(self, quick_run: Path) -> None:
         findings = json.loads((quick_run / "run.json").read_text())["findings"]
         assert list(findings) == ["tiny"]

@@ -2,9 +2,10 @@
 
 A latency is the sum over the layers of what each costs at its widths, a linear function of its channel blocks. Layers
 measured one by one give a first idea of every rate; whole networks, measured as they run, correct them: fused sums,
-layouts that change between layers, and weights that are too many in all for a cache that held each layer's. That is a Bayesian linear regression (Bishop, Pattern Recognition and Machine
-Learning, section 3.3) with the layers' rates as the prior's mean and relative errors, so that the small end counts as
-much as the large one. How far the prior is trusted is what predicts networks best that the fit leaves out.
+layouts that change between layers, and weights that are too many in all for a cache that held each layer's. That is a
+Bayesian linear regression (Bishop, Pattern Recognition and Machine Learning, section 3.3) with the layers' rates as the
+prior's mean and relative errors, so that the small end counts as much as the large one. How far the prior is trusted is
+what predicts networks best that the fit leaves out.
 
 Latencies are kept as shares of the full-width subnet's of the same rounds (MEASURING section 2.4).
 """
