@@ -47,6 +47,14 @@ Model = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="Networks of torchvision, comma-separated, to adapt and measure beside the subnets: mobilenet_v2,...",
+        rich_help_panel=DATA,
+    ),
+]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -222,6 +230,7 @@ def pipeline(
     device: Devices = "cpu",
     host: Host = None,
     model: Model = None,
+    baseline: Baseline = None,
     source: Source = None,
     target: Target = None,
     image_size: ImageSize = None,

@@ -79,6 +79,8 @@ class RunSettings(BaseModel):
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
     model: str | None = None
+    baselines: tuple[str, ...] = ()
+    """Networks of torchvision to be adapted and measured beside the bank's subnets."""
     source: Path | None = None
     target: Path | None = None
     image_size: Annotated[int, Field(ge=16)] | None = None
@@ -108,6 +110,11 @@ class RunSettings(BaseModel):
         return self
 
     @property
+    def measured_baselines(self) -> tuple[str, ...]:
+        """The baselines, each once; none where nothing is measured."""
+        return () if self.estimate else tuple(dict.fromkeys(self.baselines))
+
+    @property
     def seed(self) -> int:
         """The seed of everything that is drawn."""
         return self.adaptation.seed
@@ -133,6 +140,8 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     }
     if "precision" in given:
         own["precisions"] = listed(given["precision"])
+    if "baseline" in given:
+        own["baselines"] = listed(given["baseline"])
     if "device" in given:
         own["devices"] = listed(given["device"])
     effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
