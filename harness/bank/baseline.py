@@ -157,12 +157,12 @@ def _take_off_classifier(network: nn.Module, name: str) -> int:
 
 
 def _take_channels(network: nn.Module, channels: int) -> None:
-    """Make the first convolution read images of so many channels."""
-    path, first = next((path, module) for path, module in network.named_modules() if isinstance(module, nn.Conv2d))
-    if first.in_channels == channels:
-        return
-    kernel, stride, padding = (tuple(map(int, value)) for value in (first.kernel_size, first.stride, first.padding))
-    _put(network, path, nn.Conv2d(channels, first.out_channels, kernel, stride, padding, bias=first.bias is not None))
+    """Make the first convolution read images of so many channels, with new weights where that is a change."""
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    if first.in_channels != channels:
+        first.in_channels = channels
+        first.weight = nn.Parameter(torch.empty(first.out_channels, channels, *first.kernel_size))
+        first.reset_parameters()
 
 
 def _told(norm: nn.BatchNorm2d, path: str) -> _ToldBatchNorm2d:

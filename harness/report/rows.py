@@ -131,7 +131,10 @@ class Row:
                 not _ascending(self.host_p50_ms, self.host_p90_ms, self.host_p99_ms),
                 "host percentiles must ascend from p50 over p90 to p99",
             ),
-            (self.compute_fraction > 1 and self.upem is not None, "no subnet computes more than the full-width one"),
+            (
+                self.compute_fraction > 1 and self.upem is not None,
+                "compute_fraction above 1 needs an empty upem",
+            ),
             ((self.selected == "yes") != bool(self.budget), "selected and budget go together"),
             (not all(self.budgets) or len(set(self.budgets)) < len(self.budgets), "budgets must be named once each"),
             (self.within_budget is not None and self.budget is None, "within_budget needs a budget"),
