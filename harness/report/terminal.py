@@ -34,7 +34,7 @@ _COLOURS = {
     "throttled": "yellow",
     "failed": "red",
 }
-_LUXURIES = ("widths", "of full", "with bank")
+_LUXURIES = ("widths", "of full", "with bank", "whole names")
 """Details that a narrow terminal does without, the first dropped first."""
 
 Lines = list[tuple[str, str]]
@@ -107,7 +107,9 @@ def _columns(
 
     def subnet(row: Row) -> Lines:
         if row.arch_id in names:
-            return [(names[row.arch_id], ""), (row.arch_id, "dim")]
+            name = names[row.arch_id]
+            parts = _parts(name) if "whole names" in without else [name]
+            return [*((part, "") for part in parts), (row.arch_id, "dim")]
         return [(row.arch_id, ""), (row.widths if "widths" not in without else "", "dim")]
 
     latencies = [row.host_p50_ms or row.predicted_ms for row in rows if row.status != "failed"]
@@ -126,6 +128,12 @@ def _columns(
         _Column("Within", "budget", _verdict, right=False),
     ]
     return [column for column in candidates if column.detail == "widths" or column.detail not in without]
+
+
+def _parts(name: str) -> list[str]:
+    """Break a name that is longer than an arch_id at the last underscore before that."""
+    at = name.rfind("_", 1, 14)
+    return [name[:at], name[at:]] if len(name) > 13 and at > 0 else [name]
 
 
 def _compute(row: Row) -> Lines:

@@ -23,7 +23,7 @@ def baseline(request: pytest.FixtureRequest) -> Baseline:
     network = create_baseline(request.param, ("a", "b", "c"), SHAPE)
     with torch.no_grad():  # as trained: the exporter keeps equal biases once
         for seed, parameter in enumerate(network.parameters()):
-            parameter += 0.01 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)), alpha=0.01)
     return Baseline.of(network, network.reestimate(IMAGES, network.space.full))
 
 
@@ -71,7 +71,8 @@ def test_the_other_precisions_run(exported: bytes, precision: Precision) -> None
 def test_what_cannot_be_exported_says_so_in_a_sentence() -> None:
     class Odd(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return torch.special.bessel_j0(x).flatten(1)
+            y: Tensor = torch.special.bessel_j0(x)
+            return y.flatten(1)
 
     with pytest.raises(ExportError, match="cannot be exported to ONNX") as refused:
         traced(Odd(), SHAPE, {})
