@@ -178,11 +178,12 @@ def _least_losses(rows: Sequence[Row], shared: Sequence[str]) -> list[str]:
 
 def _reasons(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
     """Say once per row why it is not as it should be."""
-    return [
-        f"{names.get(row.arch_id) or ', '.join(loosest_first(row.budgets))} {', '.join(flags(row))}: {row.reason}"
-        for row in rows
-        if row.reason
-    ]
+
+    def subject(row: Row) -> str:
+        name = names.get(row.arch_id) or ", ".join(loosest_first(row.budgets))
+        return " ".join(filter(None, [name, ", ".join(flags(row))]))
+
+    return [f"{subject(row)}: {row.reason}" for row in rows if row.reason]
 
 
 def _stacked(lines: Lines) -> Text:
