@@ -88,7 +88,8 @@ def test_terminal_page_and_json_tell_it_by_name(done: Done) -> None:
     assert done.told.code == 0
     (found,) = json.loads(done.told.out)["baselines"]
     assert (found["name"], found["arch_id"]) == (NAME, baseline_row(done.run).arch_id)
-    assert NAME in done.told.err
+    assert found["arch_id"] in done.told.err
+    assert "shufflenet_v2" in done.told.err, "in two lines where the terminal is narrow"
     page = (done.run / "report.html").read_text(encoding="utf-8")
     assert f"{NAME}</td>" in page
     assert f"subnets/{found['arch_id']}-fp32-b1.onnx" in page

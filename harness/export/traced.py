@@ -25,6 +25,7 @@ def traced(
     By the exporter that traces, since the present one cannot write this opset. It is not for several threads at once.
     Raises ExportError.
     """
+    torch._C._jit_set_onnx_log_enabled(False)  # it prints the whole graph of what it cannot export
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings():
