@@ -213,6 +213,18 @@ Confidence = Annotated[
         "--confidence", help="Weights in the ensemble: uniform, capacity or entropy.", rich_help_panel=ADAPTATION
     ),
 ]
+TrainDevice = Annotated[
+    str,
+    typer.Option("--train-device", help="auto (a GPU where there is one), cpu or cuda.", rich_help_panel=ADAPTATION),
+]
+TrainPrecision = Annotated[
+    str,
+    typer.Option(
+        "--train-precision",
+        help="Of the convolutions in training: auto (bf16 on GPUs that have it, else fp32), fp32 or bf16.",
+        rich_help_panel=ADAPTATION,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -248,6 +260,8 @@ def pipeline(
     temperature: Temperature = None,
     confidence: Confidence = None,
     keep_graphs: KeepGraphs = None,
+    train_device: TrainDevice = "auto",
+    train_precision: TrainPrecision = "auto",
     seed: Seed = 0,
     quick: Quick = False,
     run: RunOption = None,

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from devices import ProfileError, load_profile
-from harness import environment  # noqa: F401 (first)
+from harness import (
+    environment,  # noqa: F401 (first)
+    processes,
+)
 from harness.ablation import Plan, chosen_methods, run_ablation, write_cells
+from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.device_options import missing, offered, overridden
@@ -24,7 +28,7 @@ from harness.pipeline import STAGES, run_stages
 from harness.report import read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
-from harness.search import KINDS, parse_budgets, spread
+from harness.search import KINDS, parse_budgets
 from harness.settings import RunSettings, listed, settings_from
 from harness.what_if import Planner, is_what_if
 
@@ -53,10 +57,14 @@ SUMMARISED = (
 def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
     """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`.
 
-    Under torchrun rank 0 does, and the other processes score for it.
+    Under torchrun rank 0 does; the other processes train and score with it, and speak only where they fail themselves.
     """
-    with spread.joined() as commanding:
-        return _executed(options, stages) if commanding else 0
+
+    def work() -> int:
+        with processes.joined() as commanding:
+            return _executed(options, stages) if commanding else 0
+
+    return guarded(work, Console(quiet=True), "", options["debug"])
 
 
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
@@ -148,6 +156,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     """Validate everything that a run is given before anything is done: profiles, budgets, images."""
     settings = folder.record.arguments
     asked = configurations(settings)
+    find_hardware(settings.train_device, settings.train_precision)
     if settings.estimate:
         refuse_unestimated(asked[0].budgets)
         for configuration in asked:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from devices import Device
-from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
+from harness.adaptation import DEPLOYED_HEAD, check_health, find_hardware, train, train_apart
 from harness.bank import (
     Architecture,
     ModelBank,
@@ -119,13 +120,14 @@ def adapt(run: Run) -> ModelBank:
         return load_bank(run.folder.bank)[0]
     bank = new_bank(run)
     settings = run.settings.adaptation
+    hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
     with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
         capacity = ComplexityCounter(bank).macs
+        kept: dict[str, Any] = {"capacity": capacity, "hardware": hardware, "progress": advance}
         if isinstance(bank, StandaloneBank):
-            folder = run.folder.bank
-            train_apart(bank, run.domains, settings, capacity=capacity, checkpoints=folder, progress=advance)
+            train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
         else:
-            train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
+            train(bank, run.domains, settings, checkpoint=run.folder.checkpoint, **kept)
     run.folder.record.warnings = check_health(bank, run.domains)
     if isinstance(bank, StandaloneBank):
         run.folder.record.warnings.append(TRAINED_APART)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices import Precision
-from harness.adaptation import AdaptationSettings
+from harness.adaptation import AdaptationSettings, TrainDevice, TrainPrecision
 from harness.search import Anchor, Norm
 
 
@@ -92,6 +92,8 @@ class RunSettings(BaseModel):
     batch_size: BatchSizes = (1,)
     estimate: bool = False
     """Costs from published figures, without the devices."""
+    train_device: TrainDevice = "auto"
+    train_precision: TrainPrecision = "auto"
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
     scoring: ScoringSettings = ScoringSettings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.adaptation.hardware import Hardware
 from harness.adaptation.objective import Capacity
 from harness.adaptation.settings import AdaptationSettings
 from harness.adaptation.training import train
@@ -18,6 +19,7 @@ def train_apart(
     settings: AdaptationSettings,
     *,
     capacity: Capacity,
+    hardware: Hardware | None = None,
     checkpoints: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -39,6 +41,7 @@ def train_apart(
             settings,
             capacity=capacity,
             only=arch,
+            hardware=hardware,
             checkpoint=checkpoint,
             progress=advance,
         )

@@ -61,7 +61,7 @@ def settings(method: Method, **values: object) -> AdaptationSettings:
 
 
 def test_symnet_moves_features_and_both_confusion_heads_but_not_the_third(bank: ModelBank, batch: Batch) -> None:
-    symnet_loss(bank, extract(bank, bank.space.smallest, batch), batch.labels, 1.0).backward()  # type: ignore[no-untyped-call]
+    symnet_loss(bank, extract(bank.features, bank.space.smallest, batch), batch.labels, 1.0).backward()  # type: ignore[no-untyped-call]
     assert moved(bank) == {"F", "Cs", "Ct"}
 
 
@@ -69,7 +69,7 @@ def test_heads_learn_the_same_whatever_the_features_minimise(bank: ModelBank, ba
     """L_dc^F sees the heads' weights detached: its weight lambda changes the features' gradient alone."""
     by_weight = []
     for weight in (0.0, 1.0):
-        symnet_loss(bank, extract(bank, bank.space.full, batch), batch.labels, weight).backward()  # type: ignore[no-untyped-call]
+        symnet_loss(bank, extract(bank.features, bank.space.full, batch), batch.labels, weight).backward()  # type: ignore[no-untyped-call]
         heads = [
             p.grad.clone() for h in (bank.heads.source, bank.heads.target) for p in h.parameters() if p.grad is not None
         ]
@@ -89,7 +89,7 @@ def test_knowledge_moves_only_the_heads_that_receive_it(
     bank: ModelBank, batch: Batch, method: Method, expected: set[str]
 ) -> None:
     knowledge = torch.full((8, 3), 1 / 3)
-    features = extract(bank, bank.space.full, batch)
+    features = extract(bank.features, bank.space.full, batch)
     received_loss(bank, features, knowledge, settings(method)).backward()  # type: ignore[no-untyped-call]
     assert moved(bank) == expected
 
