@@ -27,6 +27,7 @@ from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
+from harness.following import following
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, rule_out, standalone_widths
@@ -121,9 +122,8 @@ def adapt(run: Run) -> ModelBank:
     bank = new_bank(run)
     settings = run.settings.adaptation
     hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
-    with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
-        capacity = ComplexityCounter(bank).macs
-        kept: dict[str, Any] = {"capacity": capacity, "hardware": hardware, "progress": advance}
+    with following(run, f"adapting ({settings.method})") as told, run.folder.timed("adapt"):
+        kept: dict[str, Any] = {"capacity": ComplexityCounter(bank).macs, "hardware": hardware, **vars(told)}
         if isinstance(bank, StandaloneBank):
             train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
         else:

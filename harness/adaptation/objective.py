@@ -45,13 +45,26 @@ def ramp(progress: float) -> float:
 
 
 def source_losses(
-    bank: ModelBank, subnets: Sequence[Architecture], batch: Batch, forward: Forward | None = None
+    bank: ModelBank,
+    subnets: Sequence[Architecture],
+    batch: Batch,
+    forward: Forward | None = None,
+    *,
+    inplace_distillation: bool = False,
 ) -> Iterator[Tensor]:
-    """Yield for every subnet the cross-entropy of all three heads on source images; it moves everything."""
+    """Yield for every subnet the cross-entropy of all three heads on source images; it moves everything.
+
+    With `inplace_distillation` the labels teach the first alone, and its heads' predictions those of the others
+    (US-Nets, Yu & Huang, ICCV 2019, section 3.3).
+    """
     forward = forward or bank.features
-    for subnet in subnets:
+    taught: list[Tensor] = [batch.labels] * 3
+    for index, subnet in enumerate(subnets):
         outputs = bank.heads(forward(batch.source, subnet))
-        yield sum((F.cross_entropy(z, batch.labels) for z in outputs), start=torch.zeros((), device=outputs[0].device))
+        start = torch.zeros((), device=outputs[0].device)
+        yield sum((F.cross_entropy(z, answer) for z, answer in zip(outputs, taught, strict=True)), start=start)
+        if inplace_distillation and index == 0:
+            taught = [z.detach().softmax(dim=1) for z in outputs]
 
 
 def adaptation_losses(

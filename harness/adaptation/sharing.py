@@ -36,7 +36,7 @@ class Team:
 
     def gathered(self, rows: Tensor, count: int) -> Tensor:
         """Return the rows [count, f] of all processes out of this one's; its gradient is that of its own rows."""
-        everything: Tensor = _Gather.apply(rows, count, self)  # type: ignore[no-untyped-call]
+        everything: Tensor = _Gather.apply(rows, count, self)
         return everything
 
     def share_gradients(self, bank: ModelBank) -> None:
@@ -49,7 +49,7 @@ class Team:
         found = [parameter for parameter in bank.parameters() if parameter.grad is not None]
         parts = [p.grad / self.size if id(p) in heads else p.grad for p in found if p.grad is not None]
         flat = self.total(torch.cat([part.reshape(-1) for part in parts]))
-        for parameter, part in zip(found, flat.split([p.numel() for p in found]), strict=True):
+        for parameter, part in zip(found, torch.split(flat, [p.numel() for p in found]), strict=True):
             parameter.grad.copy_(part.view(parameter.shape))  # type: ignore[union-attr]
 
 
@@ -57,7 +57,8 @@ def new_team(device: torch.device) -> Team | None:
     """Return this process's team: NCCL's on GPUs, gloo's on processors; None where it trains alone."""
     if not processes.several():
         return None
-    group = dist.new_group(backend="nccl") if device.type == "cuda" else None
+    group = dist.new_group(backend="nccl") if device.type == "cuda" else dist.group.WORLD
+    assert isinstance(group, dist.ProcessGroup)
     return Team(dist.get_rank(), dist.get_world_size(), group)
 
 

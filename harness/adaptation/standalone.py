@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.adaptation.hardware import Hardware
@@ -22,6 +22,7 @@ def train_apart(
     hardware: Hardware | None = None,
     checkpoints: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> None:
     """Train every network of `bank` in place, each as `train` does with `only`.
 
@@ -34,6 +35,10 @@ def train_apart(
             if progress:
                 progress(before + done, steps)
 
+        def note(done: int, seen: Mapping[str, float], widths: str = encode(arch)) -> None:
+            if observe:
+                observe(done, {f"{widths}/{name}": value for name, value in seen.items()})
+
         checkpoint = checkpoints / f"checkpoint-{encode(arch)}.safetensors" if checkpoints else None
         train(
             bank.weights_of(arch),
@@ -44,4 +49,5 @@ def train_apart(
             hardware=hardware,
             checkpoint=checkpoint,
             progress=advance,
+            observe=note,
         )

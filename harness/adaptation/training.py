@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,13 @@ class Training:
 
 @dataclass(frozen=True)
 class Taken:
-    """One step that was taken: how many there are now, its mean loss, and where the optimiser stands."""
+    """One step that was taken: how many there are now, what it showed, and where the optimiser stands.
+
+    `seen` begins with the mean loss and has the learning rate, and the ramp lambda where there is one.
+    """
 
     done: int
-    loss: float
+    seen: dict[str, float]
     optimiser: torch.optim.Optimizer
 
 
@@ -63,6 +66,7 @@ def train(
     hardware: Hardware | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> list[float]:
     """Train `bank` in place and return the mean loss of every step taken.
 
@@ -70,11 +74,11 @@ def train(
     (`standalone`). With a `checkpoint` path training resumes from what is there and leaves its state there. The same
     seed gives the same weights, interrupted or not: each step draws from a generator seeded by phase and step. So it
     does, but for rounding, on other `hardware` (default: the processor) and with other processes to share the work,
-    which is shared where torchrun started several.
+    which is shared where torchrun started several. `observe` is told after every step what it showed.
     Raises AdaptationDiverged as soon as a loss is not finite, and TrainingError where a batch cannot be shared.
     """
     hardware = hardware or Hardware()
-    optimiser = _optimiser(bank, settings, hardware)
+    optimiser = _optimiser(bank, settings, Hardware())  # the weights are still on the processor
     key = _key(domains, only)
     done = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else 0
     _refuse_empty_shares(domains, settings)
@@ -82,13 +86,15 @@ def train(
     history = []
     with processes.others_doing(_take_part, training):
         for taken in _steps(training):
-            history.append(taken.loss)
+            history.append(taken.seen["loss"])
             last = taken.done == settings.iterations
             if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
                 save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, taken.done)
+            if observe:
+                observe(taken.done, taken.seen)
             if progress:
                 progress(taken.done, settings.iterations)
-    bank.to("cpu", memory_format=torch.contiguous_format)  # small subnets are scored faster so
+    bank.to("cpu").to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
     return history
 
 
@@ -103,7 +109,7 @@ def _steps(training: Training) -> Iterator[Taken]:
     bank, settings, hardware = training.bank, training.settings, training.hardware
     if hardware.kind == "cuda":
         torch.cuda.set_device(hardware.device)
-    bank.train().to(hardware.device, memory_format=torch.channels_last)  # a fifth faster on processors
+    bank.train().to(hardware.device).to(memory_format=torch.channels_last)  # a fifth faster on processors
     optimiser = _optimiser(bank, settings, hardware)
     _restore(optimiser, training.state)
     team = new_team(hardware.device)
@@ -114,7 +120,7 @@ def _steps(training: Training) -> Iterator[Taken]:
         yield Taken(step + 1, _step(training, optimiser, team, step), optimiser)
 
 
-def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | None, step: int) -> float:
+def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | None, step: int) -> dict[str, float]:
     """One optimiser step on one model batch; the subnets' gradients are added before it."""
     bank, settings = training.bank, training.settings
     adapting = step >= settings.source_iterations
@@ -124,18 +130,23 @@ def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | Non
     subnets = [training.only] if training.only else model_batch(bank, settings.model_batch, rng)
     batch = draw(training.domains, settings.batch_size, rng, training.hardware.device)
     forward = _forward(bank, training.hardware, team)
+    rate = settings.learning_rate * _schedule((index + 1) / length)
+    seen = {"learning rate": rate}
     if adapting and settings.method != "source-only":
-        losses = adaptation_losses(bank, subnets, batch, settings, ramp(index / length), training.capacity, forward)
+        seen["lambda"] = weight = ramp(index / length)
+        losses = adaptation_losses(bank, subnets, batch, settings, weight, training.capacity, forward)
     else:
-        losses = source_losses(bank, subnets, batch, forward)
+        distilled = settings.inplace_distillation
+        losses = source_losses(bank, subnets, batch, forward, inplace_distillation=distilled)
     for group in optimiser.param_groups:
-        group["lr"] = settings.learning_rate * _schedule((index + 1) / length)
+        group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
     found = []
     for loss in losses:
         (loss / len(subnets)).backward()  # type: ignore[no-untyped-call]
         found.append(loss.detach())
-    total = sum(value / len(subnets) for value in torch.stack(found).tolist())
+    values: list[float] = torch.stack(found).tolist()
+    total = sum(value / len(subnets) for value in values)
     if not math.isfinite(total):
         raise AdaptationDiverged(
             f"adaptation diverged: the loss is {total} at step {step + 1} of {settings.iterations}; "
@@ -145,7 +156,7 @@ def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | Non
         team.share_gradients(bank)
     torch.nn.utils.clip_grad_norm_(bank.parameters(), settings.gradient_norm)
     optimiser.step()
-    return total
+    return {"loss": total, **seen}
 
 
 def _forward(bank: ModelBank, hardware: Hardware, team: Team | None) -> Forward:
@@ -190,7 +201,7 @@ def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     for parameter, moments in optimiser.state.items():
         for name, value in moments.items():
             if value.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(value).detach()
+                moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _refuse_empty_shares(domains: Domains, settings: AdaptationSettings) -> None:

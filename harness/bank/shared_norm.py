@@ -23,7 +23,7 @@ def shared_batch_norm(input: Tensor, weight: Tensor, bias: Tensor, eps: float, t
 
     Gradients are those of one batch-norm over all images; of `weight` and `bias`, this process's summands.
     """
-    output: Tensor = _SharedBatchNorm.apply(input, weight, bias, eps, total)  # type: ignore[no-untyped-call]
+    output: Tensor = _SharedBatchNorm.apply(input, weight, bias, eps, total)
     return output
 
 

@@ -165,3 +165,30 @@ def test_ramp_starts_at_zero_and_ends_near_one() -> None:
     assert ramp(0.0) == 0.0
     assert ramp(0.5) == pytest.approx(2 / (1 + 2.718281828459045**-5) - 1)
     assert 0.999 < ramp(1.0) < 1.0
+
+
+def test_in_place_distillation_teaches_all_but_the_largest_what_the_largest_predicts(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    wrong = Batch(batch.source, (batch.labels + 1) % 3, batch.target)
+    found = []
+    for labelled in (batch, wrong):
+        largest, *others = source_losses(bank, subnets, labelled, inplace_distillation=True)
+        found.append((largest.item(), [loss.item() for loss in others]))
+    (right_loss, right_others), (wrong_loss, wrong_others) = found
+    assert right_loss != wrong_loss
+    assert right_others == wrong_others
+    own = bank(batch.source, bank.space.full)
+    taught = sum(torch.special.entr(z.softmax(1)).sum(1).mean().item() for z in own)
+    assert min(right_others) >= taught  # cross-entropy is at least the teacher's entropy
+
+
+def test_the_largest_subnets_predictions_are_not_moved_by_those_it_teaches(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    head = bank.heads.source.bias
+    losses = source_losses(bank, [subnets[0], subnets[0]], batch, inplace_distillation=True)
+    next(losses)
+    next(losses).backward()  # type: ignore[no-untyped-call]
+    assert head.grad is not None
+    assert head.grad.abs().max() < 1e-6  # it already predicts what it is taught

@@ -46,12 +46,12 @@ def in_parts(sizes: list[int], mean: float = 0.0, kind: torch.dtype = torch.floa
 
     def part(index: int, own: Tensor, arriving: Tensor) -> list[Tensor]:
         leaves = [tensor.clone().requires_grad_() for tensor in (own.to(kind), weight, bias)]
-        output = shared_batch_norm(*leaves, 1e-5, sums.of(index))
+        output = shared_batch_norm(leaves[0], leaves[1], leaves[2], 1e-5, sums.of(index))
         output.backward(arriving.to(kind))  # type: ignore[no-untyped-call]
         return [output.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
 
     with ThreadPoolExecutor(len(sizes)) as pool:
-        parts = list(pool.map(part, range(len(sizes)), images.split(sizes), gradient.split(sizes)))
+        parts = list(pool.map(part, range(len(sizes)), torch.split(images, sizes), torch.split(gradient, sizes)))
     whole, of_images, of_weight, of_bias = zip(*parts, strict=True)
     return [torch.cat(whole), torch.cat(of_images), sum(of_weight, torch.zeros(3)), sum(of_bias, torch.zeros(3))]
 
@@ -85,5 +85,5 @@ def test_bfloat16_images_stay_so_and_weights_get_float32_gradients() -> None:
 def test_statistics_of_the_own_part_alone_would_be_noticed() -> None:
     """The test above can fail: halves that normalise themselves differ from the whole."""
     images, weight, bias, _ = inputs(6)
-    halves = torch.cat([shared_batch_norm(half, weight, bias, 1e-5, lambda t: t) for half in images.split(3)])
+    halves = torch.cat([shared_batch_norm(half, weight, bias, 1e-5, lambda t: t) for half in torch.split(images, 3)])
     assert not torch.allclose(halves, as_one(6)[0], atol=1e-2)
