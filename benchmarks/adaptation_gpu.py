@@ -40,6 +40,7 @@ CLASSES = 31
 WARM = 2
 
 Turn = Callable[[], list[float]]
+Clock = Callable[[], float]
 
 
 def noise(size: int, count: int) -> Domains:
@@ -66,9 +67,11 @@ def new_bank(model: str, size: int) -> ModelBank:
     return create_bank(model, [f"class {i}" for i in range(CLASSES)], (3, size, size))
 
 
-def ours(bank: ModelBank, domains: Domains, settings: AdaptationSettings, hardware: Hardware) -> list[float]:
+def ours(
+    bank: ModelBank, domains: Domains, settings: AdaptationSettings, hardware: Hardware, clock: Clock
+) -> list[float]:
     """Return the seconds of every iteration of `train`, as it is shipped."""
-    times = [time.perf_counter()]
+    times = [clock()]
     capacity = ComplexityCounter(bank).macs
     train(
         bank,
@@ -76,17 +79,19 @@ def ours(bank: ModelBank, domains: Domains, settings: AdaptationSettings, hardwa
         settings,
         capacity=capacity,
         hardware=hardware,
-        observe=lambda *_: times.append(now(hardware.device)),
+        observe=lambda *_: times.append(clock()),
     )
     return np.diff(times).tolist()
 
 
-def plain(bank: ModelBank, domains: Domains, settings: AdaptationSettings, device: torch.device) -> list[float]:
+def plain(
+    bank: ModelBank, domains: Domains, settings: AdaptationSettings, device: torch.device, clock: Clock
+) -> list[float]:
     """Return the seconds of every iteration of the loop that one would write first: fp32, one kernel per operation."""
     capacity = ComplexityCounter(bank).macs
     bank.train().to(device)
     optimiser = torch.optim.AdamW(bank.parameters(), lr=settings.learning_rate, foreach=False)
-    times = [now(device)]
+    times = [clock()]
     for index in range(settings.adaptation_iterations):
         rng = np.random.default_rng([settings.seed, 1, index])
         subnets = model_batch(bank, settings.model_batch, rng)
@@ -97,17 +102,17 @@ def plain(bank: ModelBank, domains: Domains, settings: AdaptationSettings, devic
             (loss / len(subnets)).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(bank.parameters(), settings.gradient_norm)
         optimiser.step()
-        times.append(now(device))
+        times.append(clock())
     return np.diff(times).tolist()
 
 
-def full_width(model: str, domains: Domains, images: int, steps: int, hardware: Hardware) -> list[float]:
+def full_width(model: str, domains: Domains, images: int, steps: int, hardware: Hardware, clock: Clock) -> list[float]:
     """Return the seconds of every step of plain supervised training of the full network on so many images at a time."""
     device = hardware.device
     network = torchvision.models.get_model(model, num_classes=CLASSES)
     network.to(device).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(network.parameters(), fused=device.type == "cuda" or None)
-    times = [now(device)]
+    times = [clock()]
     for index in range(steps):
         batch = draw(domains, images, np.random.default_rng(index), device)
         with torch.autocast(hardware.kind, torch.bfloat16, enabled=hardware.bf16):
@@ -115,15 +120,20 @@ def full_width(model: str, domains: Domains, images: int, steps: int, hardware: 
         optimiser.zero_grad()
         F.cross_entropy(logits.float(), batch.labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        times.append(now(device))
+        times.append(clock())
     return np.diff(times).tolist()
 
 
-def now(device: torch.device) -> float:
-    """Return the time at which the device has done what it was given."""
-    if device.type == "cuda":
+def new_clock(device: torch.device, processor_time: bool) -> Clock:
+    """Return what tells the time at which the device has done what it was given."""
+    if device.type == "cpu":
+        return time.process_time if processor_time else time.perf_counter
+
+    def clock() -> float:
         torch.cuda.synchronize(device)
-    return time.perf_counter()
+        return time.perf_counter()
+
+    return clock
 
 
 def forward_macs(bank: ModelBank, settings: AdaptationSettings, index: int) -> float:
@@ -164,6 +174,7 @@ def main(
     subnets: Annotated[int, typer.Option("--model-batch", help="Subnets per iteration.")] = 4,
     rounds: Annotated[int, typer.Option(help="Turns of every way.")] = 3,
     iterations: Annotated[int, typer.Option(help="Counted iterations of a turn.")] = 5,
+    processor_time: Annotated[bool, typer.Option(help="On cpu: count processor time, on a busy machine.")] = False,
     profile_file: Annotated[Path | None, typer.Option("--profile", help="Write the profile there.")] = None,
 ) -> None:
     """Print seconds per iteration of every way, their ratios, peak memory, and what takes our time."""
@@ -174,11 +185,11 @@ def main(
     settings = AdaptationSettings(
         source_iterations=0, adaptation_iterations=steps, batch_size=batch, model_batch=subnets, learning_rate=1e-4
     )
-    domains = noise(size, 4 * batch)
+    domains, clock = noise(size, 4 * batch), new_clock(hardware.device, processor_time)
     ways: dict[str, Turn] = {
-        "ours": lambda: ours(new_bank(model, size), domains, settings, hardware),
-        "plain fp32 loop": lambda: plain(new_bank(model, size), domains, settings, hardware.device),
-        "full width alone": lambda: full_width(model, domains, 2 * batch, steps, hardware),
+        "ours": lambda: ours(new_bank(model, size), domains, settings, hardware, clock),
+        "plain fp32 loop": lambda: plain(new_bank(model, size), domains, settings, hardware.device, clock),
+        "full width alone": lambda: full_width(model, domains, 2 * batch, steps, hardware, clock),
     }
     taken, peaks = take_turns(ways, rounds, hardware.device)
     fresh = new_bank(model, size)
@@ -187,7 +198,14 @@ def main(
     kind = torch.cuda.get_device_name() if hardware.kind == "cuda" else f"{torch.get_num_threads()} threads"
     precision = "bf16" if hardware.bf16 else "fp32"
     title = f"{model}, {size} px, {batch} + {batch} images, model batch {subnets}, {kind}, ours in {precision}"
-    table = Table("way", "s per iteration", "slowest", "multiply-adds per s", "peak memory", title=title)
+    table = Table(
+        "way",
+        "processor s per iteration" if processor_time else "s per iteration",
+        "slowest",
+        "multiply-adds per s",
+        "peak memory",
+        title=title,
+    )
     rates = {}
     for (name, times), peak in zip(taken.items(), peaks, strict=True):
         rates[name] = (full if name == "full width alone" else work) / np.median(times)
