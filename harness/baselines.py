@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.adaptation import DEPLOYED_HEAD, AdaptationDiverged, AdaptationSettings, examine, train
+from harness.adaptation import (
+    DEPLOYED_HEAD,
+    AdaptationDiverged,
+    AdaptationSettings,
+    examine,
+    find_hardware,
+    train,
+)
 from harness.bank import (
+    Architecture,
     Baseline,
     BaselineNetwork,
     create_baseline,
@@ -18,6 +26,7 @@ from harness.bank import (
     save_baseline,
 )
 from harness.costs import count_macs
+from harness.following import following
 from harness.run import Run
 from harness.run_folder import BaselineRecord
 from harness.settings import RunSettings
@@ -86,20 +95,28 @@ def _new(run: Run, name: str) -> BaselineNetwork:
     return create_baseline(name, run.domains.classes, shape, seed=settings.seed, head=head)
 
 
+def _alone(_: Architecture) -> float:
+    """Stand for the multiply-adds that weight a subnet in the ensemble: there is none."""
+    return 1.0
+
+
 def _adapt(run: Run, network: BaselineNetwork) -> None:
     """Train a network, from where it was killed, take the target's statistics, and keep what is deployed."""
     name, arch, domains = network.spec.model, network.space.full, run.domains
     folder, settings = run.folder.baseline(name), baseline_settings(run.settings)
     checkpoint = folder / "checkpoint.safetensors"
-    with run.console.stage(f"adapting {name}") as advance:
+    hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
+    with following(run, f"adapting {name}") as told:
         train(
             network,
             domains,
             settings,
-            capacity=lambda _: 1.0,  # there is no ensemble to be weighted in
+            capacity=_alone,
             only=arch,
+            hardware=hardware,
             checkpoint=checkpoint,
-            progress=advance,
+            progress=told.progress,
+            observe=lambda step, seen: told.observe(step, {f"{name}/{key}": value for key, value in seen.items()}),
         )
     if complaint := examine(network, arch, domains).complaint:
         warning = f"the baseline {name} is doubtful: {complaint}"

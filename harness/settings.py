@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices import Precision
-from harness.adaptation import AdaptationSettings
+from harness.adaptation import AdaptationSettings, TrainDevice, TrainPrecision
 from harness.search import Anchor, Norm
 
 
@@ -94,6 +94,11 @@ class RunSettings(BaseModel):
     batch_size: BatchSizes = (1,)
     estimate: bool = False
     """Costs from published figures, without the devices."""
+    train_device: TrainDevice = "auto"
+    train_precision: TrainPrecision = "auto"
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Length of a pretraining in passes over the source; None: the source iterations."""
+    tensorboard: bool = False
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
     scoring: ScoringSettings = ScoringSettings()
@@ -113,6 +118,11 @@ class RunSettings(BaseModel):
     def measured_baselines(self) -> tuple[str, ...]:
         """The baselines, each once; none where nothing is measured."""
         return () if self.estimate else tuple(dict.fromkeys(self.baselines))
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether it is `pretrain` that was asked for."""
+        return self.adaptation.inplace_distillation
 
     @property
     def seed(self) -> int:

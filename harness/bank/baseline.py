@@ -50,9 +50,9 @@ class BaselineNetwork(ModelBank):
     def features(self, images: Tensor, arch: Architecture, normalisation: Normalisation | None = None) -> Tensor:
         """Map images [N, C, H, W] to what the classifier would read [N, f]."""
         self.space.validate(arch)
-        for norm in self._norms():
-            norm.normalisation = normalisation or Normalisation()
+        self._tell(normalisation or Normalisation())
         features: Tensor = self.network(images)
+        self._tell(Normalisation())  # what was told may hold processes together, and is no part of the network
         return features
 
     def cut(self, arch: Architecture, statistics: Statistics) -> nn.Sequential:
@@ -68,6 +68,10 @@ class BaselineNetwork(ModelBank):
     def neutral_statistics(self, arch: Architecture) -> Statistics:
         """Return mean 0 and variance 1 everywhere."""
         return {n.name: (torch.zeros(n.num_features), torch.ones(n.num_features)) for n in self._norms()}
+
+    def _tell(self, normalisation: Normalisation) -> None:
+        for norm in self._norms():
+            norm.normalisation = normalisation
 
     def _norms(self) -> list[_ToldBatchNorm2d]:
         return [module for module in self.network.modules() if isinstance(module, _ToldBatchNorm2d)]

@@ -25,7 +25,8 @@ def traced(
     By the exporter that traces, since the present one cannot write this opset. It is not for several threads at once.
     Raises ExportError.
     """
-    torch._C._jit_set_onnx_log_enabled(False)  # it prints the whole graph of what it cannot export
+    # It prints the whole graph of what it cannot export, cannot be told not to, and standard output is for `--json`.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings():
