@@ -11,9 +11,6 @@ from harness.bank import Architecture, ModelBank
 from harness.costs import ComplexityCounter
 from harness.search import costliest_uniform
 
-#: How many random architectures UPEM is held against accuracy with, just below each budget.
-CORRELATED = 36
-
 
 def budget_architectures(bank: ModelBank) -> dict[str, Architecture]:
     """Return for every budget the costliest uniform architecture within it."""
@@ -26,17 +23,19 @@ def budget_architectures(bank: ModelBank) -> dict[str, Architecture]:
     return found
 
 
-def random_architectures(bank: ModelBank, seed: int, budgets: Sequence[str]) -> Iterator[tuple[str, Architecture]]:
+def random_architectures(
+    bank: ModelBank, seed: int, budgets: Sequence[str], each: int
+) -> Iterator[tuple[str, Architecture]]:
     """Yield distinct random architectures just below each budget, never the full width, which is UPEM's anchor.
 
-    `CORRELATED` for each budget, or fewer where the space has no more.
+    `each` for every budget, or fewer where the space has no more.
     """
     counter = ComplexityCounter(bank)
     rng = np.random.default_rng(seed)
     seen = {bank.space.full}
     for label in budgets:
-        limit, count = share(label), len(seen) + CORRELATED
-        for _ in range(20 * CORRELATED):
+        limit, count = share(label), len(seen) + each
+        for _ in range(20 * each):
             arch = bank.space.sample_within(rng, counter.compute_fraction, 0.7 * limit, limit)
             if arch is None or arch in seen:
                 continue

@@ -93,7 +93,7 @@ def upem_every_way(subject: Subject) -> UpemPart:
         for t in {form.sharpening for form in UPEM_FORMS}
     }
     scored = []
-    for budget, arch in random_architectures(bank, subject.settings.seed, BUDGETS):
+    for budget, arch in random_architectures(bank, subject.settings.seed, BUDGETS, subject.plan.correlated):
         statistics, logits = _target_logits(bank, arch, subject.domains)
         upem = {
             str(form): discrepancy(
@@ -195,7 +195,7 @@ def _scored(bank: ModelBank, subject: Subject) -> Iterator[Scored]:
     """Yield UPEM, plain and sharpened, and accuracy of random architectures just below some budgets."""
     counter = ComplexityCounter(bank)
     _, anchor = _target_logits(bank, bank.space.full, subject.domains)
-    for budget, arch in random_architectures(bank, subject.settings.seed, LADDER_BUDGETS):
+    for budget, arch in random_architectures(bank, subject.settings.seed, LADDER_BUDGETS, subject.plan.correlated):
         statistics, logits = _target_logits(bank, arch, subject.domains)
         upem, sharpened = (
             discrepancy((logits / t).softmax(dim=1), (anchor / t).softmax(dim=1)) for t in (1.0, LADDER_SHARPENING)

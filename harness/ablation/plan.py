@@ -33,6 +33,8 @@ class Plan:
     """Architectures that each way of searching may score."""
     score_images: int = 512
     """Images that they are scored on."""
+    correlated: int = 36
+    """Random architectures just below each budget with which UPEM is held against accuracy."""
     quick: bool = False
     """Whether the defaults are those of `--quick`."""
 

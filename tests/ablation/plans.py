@@ -20,6 +20,7 @@ def plan(folder: Path, *experiments: str, methods: tuple[str, ...] | None = None
         "folder": folder,
         "evaluations": 16,
         "score_images": 64,
+        "correlated": 6,
     }
     return Plan(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -1,12 +1,13 @@
 """The ablation end to end, tiny, on real digits: cells are kept, resumed, and never trained twice."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.ablation import BUDGETS, AblationError, Plan, run_ablation, share
-from harness.ablation.budgets import CORRELATED, budget_architectures, random_architectures
+from harness.ablation.budgets import budget_architectures, random_architectures
 from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
 from harness.ablation.parts import Cell, ConvergencePart, SearchPart, UpemPart, read_part
@@ -103,12 +104,12 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
         run_ablation(plan(tmp_path, methods=("symnet",)), 1, quietly)
 
 
-def test_upem_is_told_in_all_forms_of_enough_architectures_at_every_budget_without_the_anchor(finished: Path) -> None:
+def test_upem_is_told_in_all_forms_at_every_budget_without_the_anchor(finished: Path) -> None:
     scored = read_part(plan(finished), "digits", 0, SLIMDA, "upem", UpemPart).scored
     full = load_bank(finished / "banks" / "digits-seed0-slimda")[0].space.full
     for budget in BUDGETS:
         own = [one for one in scored if one.budget == budget]
-        assert 30 <= len({one.widths for one in own}) == len(own)
+        assert len({one.widths for one in own}) == len(own) == 6
     assert all(set(one.upem) == set(map(str, UPEM_FORMS)) for one in scored)
     assert "-".join(map(str, full)) not in {one.widths for one in scored}
 
@@ -151,8 +152,6 @@ def test_banks_on_the_way_differ_from_each_other(finished: Path) -> None:
 def test_another_head_is_measured_on_the_same_bank(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "banks", tmp_path / "banks")
     heads = chosen_experiments(["heads"])[0]
-    from dataclasses import replace
-
     some = replace(heads, variants=tuple(v for v in heads.variants if v.training(TINY) == "slimda"))
     run_ablation(plan(tmp_path, experiments=(some,)), 1, quietly)
     assert {path.name for path in (tmp_path / "cells").iterdir()} == {
@@ -173,14 +172,16 @@ def test_compared_subnets_are_within_their_budgets_and_near_them() -> None:
         assert 0.75 * share(label) <= counter.compute_fraction(arch) <= share(label)
 
 
-def test_random_architectures_are_distinct_near_their_budget_and_the_first_ones_do_not_depend_on_the_later() -> None:
+def test_a_correlation_has_at_least_30_distinct_architectures_near_every_budget(tmp_path: Path) -> None:
     bank = create_bank("resnet8", tuple("0123456789"), (1, 16, 16))
     counter = ComplexityCounter(bank)
-    found = list(random_architectures(bank, 3, ("1/2", "1")))
-    assert len({arch for _, arch in found}) == len(found) == 2 * CORRELATED
+    each = Plan((), (), (), TINY, None, tmp_path).correlated
+    assert each >= 30
+    found = list(random_architectures(bank, 3, BUDGETS, each))
+    assert len({arch for _, arch in found}) == len(found) == len(BUDGETS) * each
     assert bank.space.full not in {arch for _, arch in found}
     assert all(0.7 * share(b) <= counter.compute_fraction(arch) <= share(b) for b, arch in found)
-    assert found[:CORRELATED] == list(random_architectures(bank, 3, ("1/2",)))
+    assert found[:each] == list(random_architectures(bank, 3, BUDGETS[:1], each))
 
 
 def test_unknown_tasks_and_missing_data_are_told(tmp_path: Path) -> None:
