@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ablation import run_ablation
-from tests.ablation.plans import plan, quietly
+from tests.ablation.plans import plan, run
 
 MEASURED = ("ladder", "upem", "search", "convergence")
 
@@ -15,5 +14,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Not to be written to.
     """
     folder = tmp_path_factory.mktemp("ablation")
-    run_ablation(plan(folder, *MEASURED, methods=("source-only", "symnet", "slimda")), 1, quietly)
+    run(plan(folder, *MEASURED, methods=("source-only", "symnet", "slimda")))
     return folder

@@ -95,7 +95,7 @@ def test_a_lone_variant_is_written_without_a_difference(finished: Path, read_onl
 
 
 def test_the_command_line_runs_experiments_and_resumes(runner: Runner, tmp_path: Path) -> None:
-    text = "--seeds 1 --jobs 1 --experiments search --source-iterations 1 --iterations 2 --train-batch-size 8"
+    text = "--seeds 1 --experiments search --source-iterations 1 --iterations 2 --train-batch-size 8"
     asked = ("ablation", "--run", tmp_path, *text.split(), "--model-batch", "2")
     first = runner(*asked, "--quick")
     assert first.code == 0, first.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.ablation import BUDGETS, AblationError, Plan, run_ablation, share
+from harness.ablation import BUDGETS, AblationError, Plan, share
 from harness.ablation.budgets import budget_architectures, random_architectures
 from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
@@ -17,7 +17,7 @@ from harness.bank import create_bank, load_bank
 from harness.costs import ComplexityCounter
 from harness.report.ablation import UPEM_FORMS
 from tests.ablation.conftest import MEASURED
-from tests.ablation.plans import TINY, plan, quietly
+from tests.ablation.plans import TINY, plan, run
 
 SLIMDA, SYMNET = variant("slimda"), variant("symnet", "symnet")
 
@@ -42,7 +42,7 @@ def test_every_cell_has_every_budget_and_source_only_both_statistics(finished: P
 
 
 def test_standalone_trains_a_network_for_every_budget(tmp_path: Path) -> None:
-    run_ablation(plan(tmp_path, methods=("standalone",)), 1, quietly)
+    run(plan(tmp_path, methods=("standalone",)))
     outcomes = cell(tmp_path, "standalone").outcomes
     assert [outcome.budget for outcome in outcomes] == list(BUDGETS)
     assert len({outcome.widths for outcome in outcomes}) == len(BUDGETS)
@@ -50,7 +50,7 @@ def test_standalone_trains_a_network_for_every_budget(tmp_path: Path) -> None:
 
 def test_what_is_finished_is_not_made_again(finished: Path) -> None:
     before = times(finished)
-    run_ablation(whole(finished), 1, quietly)
+    run(whole(finished))
     assert times(finished) == before
 
 
@@ -62,7 +62,7 @@ def test_a_lost_result_is_measured_again_on_the_kept_bank_and_is_the_same(finish
     for path in lost:
         path.unlink()
     banks = times(folder / "banks")
-    run_ablation(whole(folder), 1, quietly)
+    run(whole(folder))
     assert {path: path.read_bytes() for path in lost} == before
     assert times(folder / "banks") == banks
 
@@ -74,34 +74,34 @@ def test_a_lost_bank_is_trained_again_to_the_same_weights(finished: Path, tmp_pa
     before = (bank / "weights.safetensors").read_bytes(), part.read_bytes()
     shutil.rmtree(bank)
     part.unlink()
-    run_ablation(whole(folder), 1, quietly)
+    run(whole(folder))
     assert ((bank / "weights.safetensors").read_bytes(), part.read_bytes()) == before
 
 
 def test_cells_of_other_settings_are_refused_before_anything_is_trained(finished: Path) -> None:
     before = times(finished)
     with pytest.raises(AblationError, match="other settings"):
-        run_ablation(plan(finished, "heads", settings=TINY.model_copy(update={"temperature": 1.0})), 1, quietly)
+        run(plan(finished, "heads", settings=TINY.model_copy(update={"temperature": 1.0})))
     assert times(finished) == before
 
 
 def test_a_search_of_another_length_is_refused(finished: Path) -> None:
     with pytest.raises(AblationError, match=r"slimda\.search\.json was made with other settings"):
-        run_ablation(plan(finished, "search", evaluations=17), 1, quietly)
+        run(plan(finished, "search", evaluations=17))
 
 
 def test_banks_of_other_settings_are_refused(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished / "banks", tmp_path / "banks")
     longer = TINY.model_copy(update={"adaptation_iterations": 5})
     with pytest.raises(AblationError, match="digits-seed0-slimda was made with other settings"):
-        run_ablation(plan(tmp_path, "upem", settings=longer), 1, quietly)
+        run(plan(tmp_path, "upem", settings=longer))
 
 
 def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "digits-seed0-symnet.json").write_text("{}")
     with pytest.raises(AblationError, match="digits-seed0-symnet"):
-        run_ablation(plan(tmp_path, methods=("symnet",)), 1, quietly)
+        run(plan(tmp_path, methods=("symnet",)))
 
 
 def test_upem_is_told_in_all_forms_at_every_budget_without_the_anchor(finished: Path) -> None:
@@ -153,7 +153,7 @@ def test_another_head_is_measured_on_the_same_bank(finished: Path, tmp_path: Pat
     shutil.copytree(finished / "banks", tmp_path / "banks")
     heads = chosen_experiments(["heads"])[0]
     some = replace(heads, variants=tuple(v for v in heads.variants if v.training(TINY) == "slimda"))
-    run_ablation(plan(tmp_path, experiments=(some,)), 1, quietly)
+    run(plan(tmp_path, experiments=(some,)))
     assert {path.name for path in (tmp_path / "cells").iterdir()} == {
         "digits-seed0-slimda.json",
         "digits-seed0-slimda-head=target.json",
@@ -186,6 +186,6 @@ def test_a_correlation_has_at_least_30_distinct_architectures_near_every_budget(
 
 def test_unknown_tasks_and_missing_data_are_told(tmp_path: Path) -> None:
     with pytest.raises(AblationError, match="unknown task 'nonsense'"):
-        run_ablation(plan(tmp_path, tasks=("nonsense",)), 1, quietly)
+        run(plan(tmp_path, tasks=("nonsense",)))
     with pytest.raises(AblationError, match="--data-root"):
         load_task("mnist-usps", 0, None)
