@@ -67,5 +67,8 @@ def over_seeds(found: Sequence[Correlation]) -> str:
 
 
 def written(correlation: Correlation) -> str:
-    """Return a correlation with its interval, where it has one."""
-    return f"{correlation.value:.2f} [{correlation.low:.2f}, {correlation.high:.2f}]"
+    """Return a correlation with its interval where it has one; nothing where there is none."""
+    if np.isnan(correlation.value):
+        return ""
+    interval = "" if np.isnan(correlation.low) else f" [{correlation.low:.2f}, {correlation.high:.2f}]"
+    return f"{correlation.value:.2f}{interval}"
