@@ -93,7 +93,9 @@ def upem_every_way(subject: Subject) -> UpemPart:
         for t in {form.sharpening for form in UPEM_FORMS}
     }
     scored = []
-    for budget, arch in random_architectures(bank, subject.settings.seed, BUDGETS, subject.plan.correlated):
+    order = (*LADDER_BUDGETS, *(label for label in BUDGETS if label not in LADDER_BUDGETS))  # the ladder's come again
+    drawn = random_architectures(bank, subject.settings.seed, order, subject.plan.correlated)
+    for budget, arch in sorted(drawn, key=lambda one: BUDGETS.index(one[0])):
         statistics, logits = _target_logits(bank, arch, subject.domains)
         upem = {
             str(form): discrepancy(
