@@ -385,6 +385,13 @@ def selfcheck(
 def ablation(
     context: typer.Context,
     tasks: Annotated[str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist.")] = "digits",
+    experiments: Annotated[
+        str,
+        typer.Option(
+            "--experiments",
+            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, upem, search, convergence.",
+        ),
+    ] = "ladder",
     methods: Annotated[
         str | None, typer.Option("--methods", "--method", help="Rungs of the ladder, comma-separated (default: all).")
     ] = None,
@@ -404,9 +411,9 @@ def ablation(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train every method of the ladder over tasks and seeds: table, paired gains, UPEM's correlation, picture.
+    """The experiments over tasks and seeds, the ladder of methods by default: tables, paired gains, pictures.
 
-    Finished trainings are kept in the folder, so the same command resumes.
+    Finished trainings are kept in the folder and shared by experiments, so the same command resumes.
     """
     from harness.main import execute_ablation
 

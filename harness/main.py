@@ -15,7 +15,7 @@ from harness import (
     environment,  # noqa: F401 (first)
     processes,
 )
-from harness.ablation import Plan, chosen_methods, run_ablation, write_cells
+from harness.ablation import Plan, chosen_experiments, run_ablation, warnings, write_experiment
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
@@ -114,26 +114,31 @@ def _planner(folder: RunFolder, options: Mapping[str, Any]) -> Planner | None:
 
 
 def execute_ablation(options: Mapping[str, Any]) -> int:
-    """Run the ladder over tasks and seeds, write its tables and picture, and return the exit code."""
+    """Run the experiments over tasks and seeds, write their tables and pictures, and return the exit code."""
     console = Console(quiet=options["quiet"])
     path: Path = options["run"] or Path("runs") / "ablation"
 
     def work() -> int:
+        settings = settings_from({**options, "seed": 0})
+        methods = listed(options["methods"]) if options["methods"] else None
         plan = Plan(
-            tasks=tuple(options["tasks"].split(",")),
-            methods=chosen_methods(options["methods"].split(",") if options["methods"] else None),
+            tasks=listed(options["tasks"]),
+            experiments=chosen_experiments(listed(options["experiments"]), methods),
             seeds=tuple(range(options["seeds"])),
-            settings=settings_from({**options, "seed": 0}).adaptation,
+            settings=settings.adaptation,
             data_root=options["data_root"],
             folder=path,
+            evaluations=settings.effort.evaluations,
+            score_images=settings.effort.score_images,
+            quick=settings.quick,
         )
         with console.stage("ablation: trainings") as advance:
-            cells = run_ablation(plan, options["jobs"], advance)
-        for cell in cells:
-            for warning in cell.warnings:
-                console.warn(f"{cell.outcomes[0].task}, seed {cell.settings.seed}, {cell.settings.method}: {warning}")
-        console.say(write_cells(plan, cells))
-        console.say(f"written to {path}: ablation.md, ablation.csv, upem.csv, ablation.png")
+            run_ablation(plan, options["jobs"], advance)
+        for warning in warnings(plan):
+            console.warn(warning)
+        for experiment in plan.experiments:
+            console.say(write_experiment(plan, experiment))
+        console.say(f"tables and pictures: {path}/*.md, *.csv, *.png")
         return 0
 
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
