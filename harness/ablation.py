@@ -39,13 +39,24 @@ from harness.bank import (
     save_bank,
 )
 from harness.costs import ComplexityCounter
-from harness.data import Domains, TargetLabels, load_digits, load_mnist_usps
+from harness.data import (
+    NAMES,
+    Domains,
+    TargetLabels,
+    default_workers,
+    is_named,
+    load_digits,
+    load_mnist_usps,
+    load_pair,
+    parse_end,
+)
 from harness.evaluation import held_out_accuracy, target_accuracy
 from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, write_ablation
 from harness.search import costliest_uniform, discrepancy
 from harness.space import encode
 
 TASKS = ("digits", "mnist-usps", "usps-mnist")
+PAIR = "->"
 BUDGETS = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
 
 #: Where UPEM is held against accuracy: how many random architectures, and just below which shares of the compute.
@@ -89,8 +100,7 @@ class Cell(BaseModel):
 def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> list[Cell]:
     """Train what is missing, `jobs` tasks and seeds at a time with equal parts of the cores; return all cells."""
     for task in plan.tasks:
-        if task not in TASKS:
-            raise AblationError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+        check_task(task)
     (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
     units = [(task, seed) for task in plan.tasks for seed in plan.seeds]
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -137,13 +147,35 @@ def read_cell(plan: Plan, task: str, seed: int, method: Method) -> Cell:
     return cell
 
 
-def load_task(task: str, seed: int, data_root: Path | None) -> tuple[Domains, TargetLabels]:
+def load_task(
+    task: str, seed: int, data_root: Path | None, image_size: int | None = None
+) -> tuple[Domains, TargetLabels]:
     """Return a task's domains and, apart from them, what the report alone may see."""
     if task == "digits":
         return load_digits(seed)
     if data_root is None:
-        raise AblationError(f"the task {task} needs --data-root: the folder that holds mnist/ and usps/")
-    return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
+        raise AblationError(f"the task {task} needs --data-root: the folder that holds the data sets")
+    if task in TASKS:
+        return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
+    source, _, target = task.partition(PAIR)
+    size = None if image_size is None else (image_size, image_size)
+    domains, held_out = load_pair(source, target, data_root=data_root, size=size, seed=seed, workers=default_workers())
+    assert held_out is not None  # all sets with names have labels
+    return domains, held_out
+
+
+def check_task(task: str) -> None:
+    """Raise AblationError where a task is neither one of ours nor a pair of data sets that are known by name."""
+    if task in TASKS:
+        return
+    ends = task.split(PAIR)
+    if len(ends) != 2 or not all(is_named(end) for end in ends):
+        raise AblationError(
+            f"unknown task {task!r}; known: {', '.join(TASKS)}, and pairs such as office31:amazon{PAIR}office31:webcam "
+            f"of {', '.join(NAMES)}"
+        )
+    for end in ends:
+        parse_end(end)
 
 
 def _run_unit(plan: Plan, task: str, seed: int) -> None:

@@ -63,7 +63,7 @@ class Health:
 def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
     target = bank.reestimate_and_forward(domains.calibration, arch)[1]
-    source = bank.reestimate_and_forward(domains.source_check.images, arch)[1]
+    source = bank.reestimate_and_forward(domains.source_check.images[:], arch)[1]
     probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)

@@ -15,7 +15,7 @@ from harness.adaptation.checkpoint import load_checkpoint, save_checkpoint
 from harness.adaptation.objective import Batch, Capacity, adaptation_losses, ramp, source_losses
 from harness.adaptation.settings import AdaptationSettings
 from harness.bank import Architecture, ModelBank
-from harness.data import Domains, augment
+from harness.data import Domains, Draw, training_batches
 
 CHECKPOINT_EVERY = 50
 
@@ -46,10 +46,12 @@ def train(
     done = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else 0
     history = []
     bank.train().to(memory_format=torch.channels_last)  # a fifth faster on processors
-    for step in range(done, settings.iterations):
+    steps = range(done, settings.iterations)
+    drawn = training_batches(domains, (_plan(bank, domains, settings, step, only)[1] for step in steps))
+    for step, batch in zip(steps, drawn, strict=True):
         if step == settings.source_iterations:
             optimiser = _optimiser(bank, settings)  # the momentum of the source phase would drag the adaptation
-        history.append(_step(bank, domains, settings, optimiser, step, capacity, only))
+        history.append(_step(bank, Batch(*batch), domains, settings, optimiser, step, capacity, only))
         if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
             save_checkpoint(checkpoint, bank, optimiser, settings, key, step + 1)
         if progress:
@@ -62,6 +64,7 @@ def train(
 
 def _step(
     bank: ModelBank,
+    batch: Batch,
     domains: Domains,
     settings: AdaptationSettings,
     optimiser: torch.optim.Optimizer,
@@ -73,9 +76,7 @@ def _step(
     adapting = step >= settings.source_iterations
     index = step - settings.source_iterations if adapting else step
     length = settings.adaptation_iterations if adapting else settings.source_iterations
-    rng = np.random.default_rng([settings.seed, int(adapting), index])
-    subnets = [only] if only else model_batch(bank, settings.model_batch, rng)
-    batch = _draw(domains, settings.batch_size, rng)
+    subnets, _ = _plan(bank, domains, settings, step, only)
     if adapting and settings.method != "source-only":
         losses = adaptation_losses(bank, subnets, batch, settings, ramp(index / length), capacity)
     else:
@@ -102,19 +103,23 @@ def model_batch(bank: ModelBank, size: int, rng: np.random.Generator) -> list[Ar
     return [bank.space.full, bank.space.smallest, *(bank.space.sample(rng) for _ in range(size - 2))]
 
 
-def _draw(domains: Domains, size: int, rng: np.random.Generator) -> Batch:
-    """Draw and augment a batch of both domains; a domain with fewer images than `size` gives them all."""
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+def _plan(
+    bank: ModelBank, domains: Domains, settings: AdaptationSettings, step: int, only: Architecture | None
+) -> tuple[list[Architecture], Draw]:
+    """A step's subnets and the images it takes; both are known ahead, as each step has a generator of its own.
+
+    A domain with fewer images than the batch gives them all.
+    """
+    adapting = step >= settings.source_iterations
+    index = step - settings.source_iterations if adapting else step
+    rng = np.random.default_rng([settings.seed, int(adapting), index])
+    subnets = [only] if only else model_batch(bank, settings.model_batch, rng)
+    seed = int(rng.integers(2**62))
 
     def some(count: int) -> Tensor:
-        return torch.from_numpy(rng.choice(count, min(size, count), replace=False))
+        return torch.from_numpy(rng.choice(count, min(settings.batch_size, count), replace=False))
 
-    source, target = some(len(domains.source)), some(len(domains.target))
-    return Batch(
-        augment(domains.source.images[source], generator, flip=domains.flip),
-        domains.source.labels[source],
-        augment(domains.target[target], generator, flip=domains.flip),
-    )
+    return subnets, Draw(some(len(domains.source)), some(len(domains.target)), seed)
 
 
 def _schedule(progress: float) -> float:
