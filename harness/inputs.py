@@ -17,7 +17,7 @@ def load_inputs(settings: RunSettings, progress: Advance) -> tuple[Domains, Targ
             settings.source,
             settings.target,
             data_root=settings.data_root,
-            size=settings.image_size and (settings.image_size, settings.image_size),
+            size=None if settings.image_size is None else (settings.image_size, settings.image_size),
             seed=settings.seed,
             workers=default_workers() if settings.workers is None else settings.workers,
             download=settings.download,

@@ -20,7 +20,7 @@ from tests.sources import ROOT, imports, module_name, product_files, tree
 #: tables are made of accuracies.
 TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", "harness.ablation"}
 ACCURACIES = {"target_accuracy", "deployed_accuracy"}
-LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps"}
+LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps", "load_pair"}
 
 
 class TestReadingTheCode:
@@ -59,9 +59,9 @@ class TestReadingTheCode:
 
     def test_domains_have_no_room_for_target_labels(self) -> None:
         assert [field.name for field in dataclasses.fields(Domains)] == [
-            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip")
+            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip", "workers")
         ]
-        assert Domains.__dataclass_fields__["target"].type == "Tensor"
+        assert Domains.__dataclass_fields__["target"].type == "Images"
 
 
 class TestRunningWithWrongLabels:

@@ -47,7 +47,7 @@ def corrupted(images: Tensor, kind: Corruption | Literal["corrupted"], severity:
 
 
 def _all_of_a_kind(images: Tensor, kind: Corruption, severity: int, generator: torch.Generator) -> Tensor:
-    parts = [_corrupt(part, kind, severity - 1, generator) for part in images.split(CHUNK)]
+    parts = [_corrupt(part, kind, severity - 1, generator) for part in torch.split(images, CHUNK)]
     return torch.cat(parts) if parts else images
 
 
