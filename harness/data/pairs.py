@@ -107,15 +107,15 @@ def assemble(
 
 
 def _source_split(source: Side, limit: int, rng: np.random.Generator) -> tuple[Tensor, Part, Tensor]:
-    """Indices to train on, and a part with the indices of at most `limit` images to check with."""
+    """Indices to train on, in random order, and a part with the indices of at most `limit` images to check with."""
     labels = source.train.labels
     assert labels is not None
     if source.test is not None:
         checked, _ = split(len(source.test), min(1.0, limit / len(source.test)), rng)
-        return torch.arange(len(labels)), source.test, checked
+        return split(len(labels), 1.0, rng)[0], source.test, checked
     share = max(SOURCE_SHARE if source.own else NAMED_SOURCE_SHARE, 1 - limit / len(labels))
     train, checked = split_classwise(labels, share, rng)
-    return train, source.train, checked
+    return train[split(len(train), 1.0, rng)[0]], source.train, checked
 
 
 def _target_split(target: Side, rng: np.random.Generator) -> tuple[Tensor, Part, Tensor]:

@@ -72,6 +72,6 @@ def _complete(known: DataSet, domain: str, found: Listing) -> Listing:
     if count != known.classes:
         raise DataError(
             f"{known.name}:{domain} has {known.classes} classes, but {found.place} holds {count}; "
-            "is it unpacked completely?"
+            "it may not be unpacked completely."
         )
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +123,7 @@ def _read_batches(folder: Path, part: Part) -> Found:
     """torchvision's form; it holds the checksums against the files before they are unpickled."""
     try:
         read = CIFAR10(str(folder), train=part == "train")
-    except (RuntimeError, OSError, pickle.UnpicklingError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         place = folder / CIFAR10_BATCHES
         raise DataError(f"The files in {place} are incomplete or damaged: {reason(error)}.") from None
     return torch.from_numpy(read.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(read.targets)
@@ -133,7 +132,9 @@ def _read_batches(folder: Path, part: Part) -> Found:
 def _read_class_folders(folder: Path) -> Found:
     found = scan(folder)
     if found.classes != CIFAR10_CLASSES:
-        raise DataError(f"The folder {folder} does not hold the ten classes of CIFAR-10; is it unpacked completely?")
+        raise DataError(
+            f"The folder {folder} does not hold the ten classes of CIFAR-10; it may not be unpacked completely."
+        )
     plain = Preprocessing(size=(32, 32), channels=3, mean=(0.0,) * 3, std=(1.0,) * 3)
     return torch.stack(decode(found.files, plain, lambda: None)), torch.tensor(found.labels)
 

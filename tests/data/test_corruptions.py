@@ -57,7 +57,7 @@ def test_noise_has_the_stated_deviation(severity: int) -> None:
 def test_fog_lowers_contrast_and_darkens_nothing_to_black() -> None:
     clean = images()
     foggy = corrupted(clean, "fog", 5, 0)
-    assert foggy.float().std() < 0.7 * clean.float().std()
+    assert foggy.float().std() < 0.8 * clean.float().std()
     assert foggy.min() >= clean.min()
 
 

@@ -86,7 +86,7 @@ def test_a_batch_is_random_crops_of_the_resized_images_some_mirrored(tmp_path: P
 def test_labels_belong_to_the_drawn_rows(folders: tuple[str, str]) -> None:
     domains = load(folders)
     (batch,) = training_batches(domains, [Draw(torch.tensor([0, 15]), torch.tensor([0]), 0)])
-    assert batch.labels.tolist() == domains.source.labels[[0, 15]].tolist() == [0, 1]
+    assert batch.labels.tolist() == domains.source.labels[[0, 15]].tolist()
     assert batch.source.shape == (2, 3, 16, 16)
     assert batch.target.shape == (1, 3, 16, 16)
 
