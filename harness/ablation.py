@@ -44,11 +44,10 @@ from harness.data import (
     Domains,
     TargetLabels,
     default_workers,
-    is_named,
     load_digits,
     load_mnist_usps,
     load_pair,
-    parse_end,
+    named_pair,
 )
 from harness.evaluation import held_out_accuracy, target_accuracy
 from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, write_ablation
@@ -56,7 +55,6 @@ from harness.search import costliest_uniform, discrepancy
 from harness.space import encode
 
 TASKS = ("digits", "mnist-usps", "usps-mnist")
-PAIR = "->"
 BUDGETS = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
 
 #: Where UPEM is held against accuracy: how many random architectures, and just below which shares of the compute.
@@ -157,25 +155,21 @@ def load_task(
         raise AblationError(f"the task {task} needs --data-root: the folder that holds the data sets")
     if task in TASKS:
         return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
-    source, _, target = task.partition(PAIR)
+    pair = named_pair(task)
+    assert pair is not None
     size = None if image_size is None else (image_size, image_size)
-    domains, held_out = load_pair(source, target, data_root=data_root, size=size, seed=seed, workers=default_workers())
-    assert held_out is not None  # all sets with names have labels
+    domains, held_out = load_pair(*pair, data_root=data_root, size=size, seed=seed, workers=default_workers())
+    assert held_out is not None  # all sets that have names have labels
     return domains, held_out
 
 
 def check_task(task: str) -> None:
     """Raise AblationError where a task is neither one of ours nor a pair of data sets that are known by name."""
-    if task in TASKS:
-        return
-    ends = task.split(PAIR)
-    if len(ends) != 2 or not all(is_named(end) for end in ends):
+    if task not in TASKS and named_pair(task) is None:
         raise AblationError(
-            f"unknown task {task!r}; known: {', '.join(TASKS)}, and pairs such as office31:amazon{PAIR}office31:webcam "
+            f"unknown task {task!r}; known: {', '.join(TASKS)}, and pairs such as office31:amazon->office31:webcam "
             f"of {', '.join(NAMES)}"
         )
-    for end in ends:
-        parse_end(end)
 
 
 def _run_unit(plan: Plan, task: str, seed: int) -> None:

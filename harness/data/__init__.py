@@ -4,7 +4,7 @@ from harness.data.augmentation import augment
 from harness.data.catalogue import NAMES
 from harness.data.digits import load_digits
 from harness.data.domains import DataError, Domains, Images, LabelledImages, Preprocessing, TargetLabels
-from harness.data.ends import is_named, parse_end
+from harness.data.ends import named_pair
 from harness.data.loading import Draw, TrainingBatch, default_workers, training_batches
 from harness.data.mnist_usps import load_mnist_usps
 from harness.data.pairs import load_folders, load_pair
@@ -21,11 +21,10 @@ __all__ = [
     "TrainingBatch",
     "augment",
     "default_workers",
-    "is_named",
     "load_digits",
     "load_folders",
     "load_mnist_usps",
     "load_pair",
-    "parse_end",
+    "named_pair",
     "training_batches",
 ]

@@ -11,6 +11,7 @@ from harness.data.catalogue import DATA_SETS, NAMES, PHOTOGRAPHS, DataSet
 from harness.data.corruptions import CORRUPTIONS, SEVERITY, Corruption
 from harness.data.domains import DataError
 
+PAIR = "->"
 CORRUPTED_SET = "cifar10"
 _CORRUPTED = re.compile(rf"({'|'.join(('corrupted', *CORRUPTIONS))})(?:-([1-5]))?")
 
@@ -71,9 +72,17 @@ def parse_end(spec: str) -> End:
     return _small(spec, name, domain) if colon else SmallEnd(name)
 
 
-def is_named(spec: str) -> bool:
-    """Whether it begins with the name of a known data set."""
-    return spec.partition(":")[0] in DATA_SETS
+def named_pair(task: str) -> tuple[str, str] | None:
+    """Both ends of "SOURCE->TARGET" where each is known by name; None where it is no such pair.
+
+    Raises DataError where a known set has no such domain.
+    """
+    ends = task.split(PAIR)
+    if len(ends) != 2 or not all(end.partition(":")[0] in DATA_SETS for end in ends):
+        return None
+    for end in ends:
+        parse_end(end)
+    return ends[0], ends[1]
 
 
 def _small(spec: str, name: str, domain: str) -> SmallEnd:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.data import NAMES, DataError, load_pair
-from harness.data.ends import PathEnd, PhotographEnd, SmallEnd, is_named, parse_end
+from harness.data.ends import PathEnd, PhotographEnd, SmallEnd, named_pair, parse_end
 
 
 def test_every_set_of_the_catalogue_can_be_named() -> None:
@@ -35,8 +35,8 @@ def test_a_known_name_wins_over_a_path_and_a_path_can_be_told_from_it(
     monkeypatch.chdir(tmp_path)
     assert parse_end("mnist") == SmallEnd("mnist")
     assert parse_end("./mnist") == PathEnd(Path("mnist"))
-    assert is_named("mnist")
-    assert not is_named("./mnist")
+    assert named_pair("mnist->usps") == ("mnist", "usps")
+    assert named_pair("./mnist->usps") is None
 
 
 @pytest.mark.parametrize(
