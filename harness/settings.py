@@ -79,8 +79,13 @@ class RunSettings(BaseModel):
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
     model: str | None = None
-    source: Path | None = None
-    target: Path | None = None
+    source: str | None = None
+    """A data set or one of its domains by name, an image folder or an image list; so is `target`."""
+    target: str | None = None
+    data_root: Path | None = None
+    download: bool = False
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that decode images ahead of training (default: by the cores)."""
     image_size: Annotated[int, Field(ge=16)] | None = None
     budgets: str | None = None
     latency_ms: str | None = None
