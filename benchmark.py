@@ -47,6 +47,14 @@ Model = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="Networks of torchvision, comma-separated, to adapt and measure beside the subnets: mobilenet_v2,...",
+        rich_help_panel=DATA,
+    ),
+]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -273,6 +281,7 @@ def pipeline(
     device: Devices = "cpu",
     host: Host = None,
     model: Model = None,
+    baseline: Baseline = None,
     source: Source = None,
     target: Target = None,
     data_root: DataRoot = None,

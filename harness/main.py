@@ -27,7 +27,7 @@ from harness.inputs import load_inputs
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
 from harness.pretraining import pretrain, pretraining_from
-from harness.report import read_csv
+from harness.report import Row, read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
 from harness.search import KINDS, parse_budgets
@@ -187,13 +187,21 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
-    """Return what `--json` says of a run beside how it ended: warnings, times, and the selected subnets."""
+    """Return what `--json` says of a run beside how it ended: warnings, times, the selected subnets, and baselines."""
     rows = read_csv(folder.tradeoff) if folder.tradeoff.exists() else []
+    baselines = folder.record.baselines
+
+    def summarised(row: Row) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in SUMMARISED}
+
     return {
         "warnings": folder.record.warnings,
         "seconds": folder.record.seconds,
         **({"source_accuracy": folder.record.source_accuracy} if folder.record.arguments.pretraining else {}),
-        "selected": [{name: getattr(row, name) for name in SUMMARISED} for row in rows if row.selected == "yes"],
+        "selected": [summarised(row) for row in rows if row.selected == "yes"],
+        "baselines": [
+            {"name": baselines[row.arch_id].name, **summarised(row)} for row in rows if row.arch_id in baselines
+        ],
     }
 
 

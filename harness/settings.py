@@ -79,6 +79,8 @@ class RunSettings(BaseModel):
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
     model: str | None = None
+    baselines: tuple[str, ...] = ()
+    """Networks of torchvision to be adapted and measured beside the bank's subnets."""
     source: str | None = None
     """A data set or one of its domains by name, an image folder or an image list; so is `target`."""
     target: str | None = None
@@ -118,6 +120,11 @@ class RunSettings(BaseModel):
         return self
 
     @property
+    def measured_baselines(self) -> tuple[str, ...]:
+        """The baselines, each once; none where nothing is measured."""
+        return () if self.estimate else tuple(dict.fromkeys(self.baselines))
+
+    @property
     def pretraining(self) -> bool:
         """Whether it is `pretrain` that was asked for."""
         return self.adaptation.inplace_distillation
@@ -148,6 +155,8 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     }
     if "precision" in given:
         own["precisions"] = listed(given["precision"])
+    if "baseline" in given:
+        own["baselines"] = listed(given["baseline"])
     if "device" in given:
         own["devices"] = listed(given["device"])
     effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()
