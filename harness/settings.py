@@ -81,8 +81,13 @@ class RunSettings(BaseModel):
     model: str | None = None
     baselines: tuple[str, ...] = ()
     """Networks of torchvision to be adapted and measured beside the bank's subnets."""
-    source: Path | None = None
-    target: Path | None = None
+    source: str | None = None
+    """A data set or one of its domains by name, an image folder or an image list; so is `target`."""
+    target: str | None = None
+    data_root: Path | None = None
+    download: bool = False
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that decode images ahead of training (default: by the cores)."""
     image_size: Annotated[int, Field(ge=16)] | None = None
     budgets: str | None = None
     latency_ms: str | None = None

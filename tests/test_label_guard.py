@@ -21,7 +21,7 @@ ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "mea
 #: The modules outside harness.data that may know that target labels exist.
 TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", *ABLATION}
 ACCURACIES = {"target_accuracy", "deployed_accuracy"}
-LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps"}
+LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps", "load_pair"}
 
 
 class TestReadingTheCode:
@@ -60,9 +60,9 @@ class TestReadingTheCode:
 
     def test_domains_have_no_room_for_target_labels(self) -> None:
         assert [field.name for field in dataclasses.fields(Domains)] == [
-            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip")
+            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip", "workers")
         ]
-        assert Domains.__dataclass_fields__["target"].type == "Tensor"
+        assert Domains.__dataclass_fields__["target"].type == "Images"
 
 
 class TestRunningWithWrongLabels:

@@ -9,11 +9,10 @@ from multiprocessing import get_context
 
 import torch
 
-from harness.ablation.errors import AblationError
 from harness.ablation.measured import MEASURES, Subject
 from harness.ablation.parts import MODELS, read_part, write_part
 from harness.ablation.plan import Plan
-from harness.ablation.tasks import TASKS, load_task
+from harness.ablation.tasks import check_task, load_task
 
 
 def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> None:
@@ -22,8 +21,7 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
     Raises AblationError, before anything is trained, where the folder holds results of other settings.
     """
     for task in plan.tasks:
-        if task not in TASKS:
-            raise AblationError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+        check_task(task)
     (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
     for task, seed in plan.units:
         for variant, part in plan.wanted:
