@@ -47,6 +47,15 @@ Model = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Weights to start from: a torchvision state dict (.pth, .pt, .safetensors), a bank's folder, or imagenet, "
+        "which downloads (default: random).",
+        rich_help_panel=DATA,
+    ),
+]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -222,6 +231,7 @@ def pipeline(
     device: Devices = "cpu",
     host: Host = None,
     model: Model = None,
+    weights: Weights = None,
     source: Source = None,
     target: Target = None,
     image_size: ImageSize = None,

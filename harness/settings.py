@@ -79,6 +79,8 @@ class RunSettings(BaseModel):
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
     model: str | None = None
+    weights: str | None = None
+    """`imagenet`, a file of weights, or the folder of a bank; None: random."""
     source: Path | None = None
     target: Path | None = None
     image_size: Annotated[int, Field(ge=16)] | None = None

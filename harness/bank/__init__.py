@@ -3,13 +3,13 @@
 from harness.bank.heads import Head, Heads, Outputs
 from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
-from harness.bank.resnet import CONFIGS
+from harness.bank.models import MODELS
+from harness.bank.pretrained import Start, start_from
+from harness.bank.resnet import SlimmableResNet
 from harness.bank.standalone import StandaloneBank, create_standalone_bank
 from harness.bank.steps import Step
 from harness.bank.storage import load_bank, save_bank
 from harness.space import Architecture, arch_id, encode
-
-MODELS = tuple(CONFIGS)
 
 __all__ = [
     "MODELS",
@@ -25,7 +25,9 @@ __all__ = [
     "SlimmableBatchNorm2d",
     "SlimmableConv2d",
     "SlimmableLinear",
+    "SlimmableResNet",
     "StandaloneBank",
+    "Start",
     "Statistics",
     "Step",
     "arch_id",
@@ -34,4 +36,5 @@ __all__ = [
     "encode",
     "load_bank",
     "save_bank",
+    "start_from",
 ]

@@ -108,7 +108,7 @@ def test_subnets_too_large_to_walk_are_scored_alike(monkeypatch: pytest.MonkeyPa
     bank, images = bank_and_images("resnet8")
     archs = bank.space.drops(bank.space.full, 0.5)
     walked = Scorer(bank, images)(archs)
-    monkeypatch.setattr(upem, "PATH_BYTES", path_bytes(bank, IMAGES) - 1)
+    monkeypatch.setattr(walk, "PATH_BYTES", path_bytes(bank, IMAGES) - 1)
     monkeypatch.setattr(Walk, "logits", None)
     assert Scorer(bank, images)(archs) == pytest.approx(walked, abs=1e-4)
 
