@@ -3,7 +3,8 @@
 It is fitted as in a run, after at most `--seconds` of measuring. Then random architectures within 10% of each budget
 are measured as finalists are: in fresh processes in turn, as ratios to the full width of the same rounds. An error is
 given as it is, and beyond the reference's own 95% interval over processes, which on a shared host is itself several
-percent. Multiply-adds and parameters alone, fitted to the same networks, stand beside it.
+percent; so is a rank correlation beside the one that a model without error would have. Multiply-adds and parameters
+alone, fitted to the same networks, stand beside it.
 
 Usage: python -m benchmarks.cost_model --model resnet50 --threads 1 --store FILE [--each 20] [--processes 6]
 A run that was stopped goes on from the store. The table is Markdown.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from scipy.stats import spearmanr
+from scipy.stats import t as student
 
 from benchmarks.untrained import deployment, measured_as_finalists
 from devices import Device, connect, load_profile
@@ -66,6 +68,11 @@ class Reference:
     def half_width(self) -> float:
         """Half the 95% interval, relative."""
         return ((self.summary.ratio_high or np.nan) / (self.summary.ratio_low or np.nan) - 1) / 2
+
+    @property
+    def standard_error(self) -> float:
+        """Of the ratio, over processes."""
+        return self.half_width * self.summary.ratio / float(student.ppf(0.975, self.summary.processes - 1))
 
 
 def profiled(device: Device, exported: Deployment, store: Store, seconds: float, console: Console) -> Profile:
@@ -122,6 +129,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
+def perfect_rank(references: Sequence[Reference]) -> float:
+    """Return about what correlation a model without any error would have with references as noisy as these."""
+    noise = np.mean([reference.standard_error**2 for reference in references])
+    return float(np.sqrt(max(0.0, 1 - noise / np.var([reference.summary.ratio for reference in references], ddof=1))))
+
+
 def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Sequence[Floats]) -> str:
     """Return a line of the table: of a budget, or of all."""
     ratios = np.array([reference.summary.ratio for reference in references])
@@ -133,7 +146,7 @@ def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Se
         percent(float(np.mean([reference.half_width for reference in references]))),
         f"{percent(errors.mean())}, {percent(float(np.percentile(errors, 99)))}",
         f"{percent(beyond.mean())}, {percent(float(np.percentile(beyond, 99)))}",
-        f"{spearmanr(predicted, ratios).statistic:.2f}",
+        f"{spearmanr(predicted, ratios).statistic:.2f} ({perfect_rank(references):.2f})",
     ]
     for other in ones:
         cells.append(f"{percent(float(np.abs(other / ratios - 1).mean()))}, {spearmanr(other, ratios).statistic:.2f}")
@@ -177,7 +190,7 @@ def main(
         f"held-out error {percent(found.held_out.mean)}, intervals held {percent(found.held_out.coverage or 0.0)}\n"
     )
     print(
-        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank "
+        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank (perfect) "
         "| multiply-adds: mean, rank | parameters |\n|---|---|---|---|---|---|---|---|"
     )
     for rung in RUNGS:

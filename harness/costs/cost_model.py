@@ -4,8 +4,8 @@ A latency is the sum over the layers of what each costs at its widths, a linear 
 measured one by one give a first idea of every rate; whole networks, measured as they run, correct them: fused sums,
 layouts that change between layers, and weights that are too many in all for a cache that held each layer's. That is a
 Bayesian linear regression (Bishop, Pattern Recognition and Machine Learning, section 3.3) with the layers' rates as the
-prior's mean and relative errors, so that the small end counts as much as the large one. How far the prior is trusted is
-what predicts networks best that the fit leaves out.
+prior's mean and relative errors, so that the small end counts as much as the large one. How far the prior is trusted,
+and in which blocks the device computes channels, is what predicts best what the fit leaves out.
 
 Latencies are kept as shares of the full-width subnet's of the same rounds (MEASURING section 2.4).
 """
@@ -19,14 +19,23 @@ from functools import cached_property
 
 import numpy as np
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from harness.bank import Architecture
 from harness.costs.channel_blocks import ChannelBlocks, Floats
-from harness.costs.layer_costs import LayerCosts, MeasuredLayer
+from harness.costs.layer_costs import MeasuredLayer, held_out_layers, layer_rates
 from harness.costs.layer_kinds import LayerTable
 
 #: Networks that a model is fitted to, at least.
 LEAST_NETWORKS = 8
+
+#: Blocks that may be found, the simpler first: the vector widths of processors and the tiles of GPUs, and what inputs
+#: must be a multiple of.
+BLOCKS = tuple(ChannelBlocks(size, align) for size in (4, 8, 16, 32) for align in (1, 4, 8, 16) if align <= size)
+
+#: Blocks are believed in where they predict better than single channels by this factor, and more of a structure where
+#: it predicts better than less by the other.
+CONVINCING, WORTH_MORE = 0.95, 0.97
 
 #: How much the measured networks count against the prior: the grid from which leaving one out chooses.
 RIDGES = tuple(10.0**power for power in np.arange(-4.5, 1.1, 0.5))
@@ -79,9 +88,10 @@ class NetworkFeatures:
         columns.append(np.maximum(self._table.weights(widths)[:, None] - self._knots, 0))
         return np.concatenate(columns, axis=1)
 
-    def prior(self, costs: LayerCosts) -> Floats:
+    def prior(self, layers: Sequence[MeasuredLayer]) -> Floats:
         """Return the rates that single layers suggest: nothing for what is not of one layer."""
-        rates = (costs.rates[kind] for kind in self._table.kinds)
+        found = layer_rates(layers, self._blocks)
+        rates = (found[kind] for kind in self._table.kinds)
         return np.concatenate([np.zeros(1), *rates, np.zeros(len(self._sums) + len(self._knots))])
 
     def layer_costs(self, rates: Floats) -> list[Callable[[int, int], float]]:
@@ -131,27 +141,45 @@ class CostModel:
             )
         self.seen = seen
         self.anchor_ms = seen.anchor_ms
-        self.layers = LayerCosts.fit(seen.layers)
-        archs = [arch for arch, _ in seen.networks]
-        ratios = np.array([ratio for _, ratio in seen.networks])
-        weights = np.sort(table.weights(table.widths(archs)))
-        knots = [knot for knot in KNOTS if weights[0] < knot < weights[-LEAST_NETWORKS]]
-        self._features = NetworkFeatures(table, self.layers.blocks, knots)
-        raw = self._features(archs)
-        # Of unit mean square, relative to the latency: one ridge then means the same for every rate.
-        self._scale = 1 / np.sqrt(((raw / ratios[:, None]) ** 2).mean(axis=0) + 1e-18)
-        prior = self._features.prior(self.layers) / self._scale
-        self._fit = _Regression.fit(raw * self._scale / ratios[:, None], prior)
         self._table = table
+        with threadpool_limits(limits=1, user_api="blas"):  # more threads make matrices this small slow
+            #: In which blocks the device computes channels.
+            self.blocks = self._best_blocks()
+            self._features, self._scale, self._fit = self._fitted(self.blocks)
         rates = self._fit.rates * self._scale
         self._constant = float(rates[0])
         self._layer_costs = self._features.layer_costs(rates)
         self._weights_cost = self._features.weights_cost(rates)
 
-    @property
-    def blocks(self) -> ChannelBlocks:
-        """In which blocks the device computes channels."""
-        return self.layers.blocks
+    def _best_blocks(self) -> ChannelBlocks:
+        """Return the blocks that predict what is left out best: layers and networks count alike.
+
+        Layers alone are deceived by what two threads share, networks alone cannot tell where they scatter.
+        """
+
+        def error(blocks: ChannelBlocks) -> float:
+            networks = self._fitted(blocks, RIDGES[::3], rounds=1)[2].error
+            return float(np.sqrt(networks * held_out_layers(self.seen.layers, blocks)))
+
+        errors = {blocks: error(blocks) for blocks in BLOCKS}
+        best = next(blocks for blocks in BLOCKS if WORTH_MORE * errors[blocks] <= min(errors.values()))
+        single = ChannelBlocks(1)
+        return best if errors[best] <= CONVINCING * error(single) else single
+
+    def _fitted(
+        self, blocks: ChannelBlocks, ridges: Sequence[float] = RIDGES, rounds: int = 3
+    ) -> tuple[NetworkFeatures, Floats, _Regression]:
+        """Return the features, what they are scaled by, and the fit."""
+        archs = [arch for arch, _ in self.seen.networks]
+        ratios = np.array([ratio for _, ratio in self.seen.networks])
+        weights = np.sort(self._table.weights(self._table.widths(archs)))
+        knots = [knot for knot in KNOTS if weights[0] < knot < weights[-LEAST_NETWORKS]]
+        features = NetworkFeatures(self._table, blocks, knots)
+        raw = features(archs)
+        # Of unit mean square, relative to the latency: one ridge then means the same for every rate.
+        scale = 1 / np.sqrt(((raw / ratios[:, None]) ** 2).mean(axis=0) + 1e-18)
+        prior = features.prior(self.seen.layers) / scale
+        return features, scale, _Regression.fit(raw * scale / ratios[:, None], prior, ridges, rounds)
 
     @property
     def spread(self) -> float:
@@ -201,17 +229,18 @@ class _Regression:
     """Relative errors of rows that the fit leaves out, one at a time [rows]."""
 
     @classmethod
-    def fit(cls, rows: Floats, prior: Floats) -> _Regression:
+    def fit(cls, rows: Floats, prior: Floats, ridges: Sequence[float], rounds: int) -> _Regression:
+        """Return the fit whose ridge predicts best what it leaves out; weights follow from it in `rounds`."""
+
         def weighted(ridge: float) -> _Regression:
             weights = np.ones(len(rows))
-            for _ in range(3):
+            for _ in range(rounds):
                 found = cls._solve(rows, prior, ridge * len(rows), weights)
                 off = np.abs(found.residuals)
                 weights = np.minimum(1.0, HUBER * _typical(off) / np.maximum(off, 1e-12))
             return found
 
-        fits = [weighted(ridge) for ridge in RIDGES]
-        return min(fits, key=lambda fit: float(np.abs(fit.residuals).mean()))
+        return min((weighted(ridge) for ridge in ridges), key=lambda fit: fit.error)
 
     @classmethod
     def _solve(cls, rows: Floats, prior: Floats, ridge: float, weights: Floats) -> _Regression:
@@ -221,6 +250,11 @@ class _Regression:
         leverage = ((rows @ inverse) * weighted).sum(axis=1)
         residuals: Floats = (rows @ rates - 1) / np.maximum(1 - leverage, 1e-6)
         return cls(rates, inverse, residuals)
+
+    @cached_property
+    def error(self) -> float:
+        """Mean relative error of rows that the fit leaves out."""
+        return float(np.abs(self.residuals).mean())
 
     @cached_property
     def noise(self) -> float:

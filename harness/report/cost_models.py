@@ -32,10 +32,9 @@ class Unseen(_Plain):
 
 
 class Blocks(_Plain):
-    """Channels are computed `size` at a time, outputs `group` blocks at a time, if inputs are a multiple of `align`."""
+    """Channels are computed `size` at a time, if inputs are a multiple of `align`."""
 
     size: int
-    group: int
     align: int
 
 

@@ -65,9 +65,8 @@ def _steps(name: str, model: CostModelRecord) -> str:
 
 
 def _blocks(blocks: Blocks) -> str:
-    together = f", outputs {blocks.group} blocks at a time" if blocks.group > 1 else ""
     where = f" where inputs are a multiple of {blocks.align}" if blocks.align > 1 else ""
-    return f"blocks of {blocks.size}{together}{where}"
+    return f"blocks of {blocks.size}{where}"
 
 
 def _narrowest(slot: str, runs: Sequence[tuple[int, int]]) -> str:

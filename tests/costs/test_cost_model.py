@@ -15,6 +15,7 @@ from harness.costs import (
     TooFewMeasurements,
     held_out_error,
 )
+from harness.costs.channel_blocks import ChannelBlocks
 from harness.space import Architecture
 
 ANCHOR_MS = 8.0
@@ -38,6 +39,22 @@ class Machine:
         sums = sum(outputs for i, (_, outputs) in enumerate(widths) if self.table.ends_block(i))
         missed = max(self.table.weights_of(widths) - self.cache, 0)
         return 0.01 + sum(1.25 * self.layer(*own) for own in widths) + 2e-4 * sums + 5e-6 * missed
+
+
+class ChannelMachine(Machine):
+    """A device on which every channel costs."""
+
+    def layer(self, inputs: int, outputs: int) -> float:
+        return 0.02 + 0.00002 * inputs * outputs
+
+
+class PickyMachine(Machine):
+    """A device that computes in blocks only where inputs are a multiple of 4."""
+
+    def layer(self, inputs: int, outputs: int) -> float:
+        if inputs < 16 or inputs % 4 == 0:
+            return super().layer(inputs, outputs)
+        return 0.04 + 0.00004 * inputs * outputs
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +97,15 @@ def test_networks_are_predicted_that_were_never_seen(table: LayerTable) -> None:
     assert error.mean < 0.005
     assert error.p99 < 0.03
     assert model.blocks.size == 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "blocks"),
+    [(Machine, ChannelBlocks(16)), (ChannelMachine, ChannelBlocks(1)), (PickyMachine, ChannelBlocks(16, 4))],
+)
+def test_the_blocks_of_a_device_are_found(table: LayerTable, kind: type[Machine], blocks: ChannelBlocks) -> None:
+    model = CostModel(table, observations(table, 120, noise=0.01, machine=kind(table)))
+    assert model.blocks == blocks
 
 
 def test_whole_networks_correct_what_single_layers_suggest(table: LayerTable) -> None:

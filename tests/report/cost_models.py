@@ -14,7 +14,7 @@ def cost_model(**changes: Any) -> CostModelRecord:
     alone = {"count": 21, "p90": 0.2, "p99": 0.3, "rank_correlation": 0.9, "coverage": None}
     values: dict[str, Any] = {
         "anchor_ms": 0.11,
-        "blocks": {"size": 16, "group": 4, "align": 1},
+        "blocks": {"size": 16, "align": 1},
         "layers": 300,
         "networks": 90,
         "spread": 0.01,

@@ -25,9 +25,9 @@ def test_a_rank_correlation_that_there_is_none_of_is_no_number() -> None:
 def test_the_blocks_and_the_narrowest_run_of_every_stage_are_said() -> None:
     _, steps = cost_sentences("cpu", cost_model())
     assert steps == (
-        "cpu computes channels in blocks of 16, outputs 4 blocks at a time, so that some widths cost nothing extra: in "
-        "stage 1 16 channels cost no more than 4, in stage 3 32 channels cost no more than 18 (run.json lists all such "
-        "runs: 3 of stages, 1 of inner widths)"
+        "cpu computes channels in blocks of 16, so that some widths cost nothing extra: in stage 1 16 channels cost no "
+        "more than 4, in stage 3 32 channels cost no more than 18 (run.json lists all such runs: 3 of stages, 1 of "
+        "inner widths)"
     )
 
 
@@ -47,7 +47,7 @@ def test_the_blocks_and_the_narrowest_run_of_every_stage_are_said() -> None:
 def test_what_the_model_does_not_know_is_not_said(
     size: int, steps: dict[str, list[tuple[int, int]]], said: str
 ) -> None:
-    _, sentence = cost_sentences("cpu", cost_model(blocks={"size": size, "group": 1, "align": 1}, steps=steps))
+    _, sentence = cost_sentences("cpu", cost_model(blocks={"size": size, "align": 1}, steps=steps))
     assert sentence == said
 
 
@@ -57,7 +57,5 @@ def test_the_stem_is_named_like_a_stage() -> None:
 
 
 def test_inputs_that_must_fit_are_said() -> None:
-    _, sentence = cost_sentences("pi5", cost_model(blocks={"size": 16, "group": 2, "align": 8}, steps={}))
-    assert sentence.startswith(
-        "pi5 computes channels in blocks of 16, outputs 2 blocks at a time where inputs are a multiple of 8; no widths"
-    )
+    _, sentence = cost_sentences("pi5", cost_model(blocks={"size": 16, "align": 8}, steps={}))
+    assert sentence.startswith("pi5 computes channels in blocks of 16 where inputs are a multiple of 8; no widths")
