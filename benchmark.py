@@ -43,7 +43,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="resnet8 (16 to 32 pixels), resnet18, resnet34 or resnet50; default by image size.",
+        help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2; default by image size.",
         rich_help_panel=DATA,
     ),
 ]

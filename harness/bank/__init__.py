@@ -1,7 +1,15 @@
 """Model bank: slimmable layers and backbones, heads, batch-norm re-estimation, cutting subnets, save and load."""
 
 from harness.bank.heads import Head, Heads, Outputs
-from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
+from harness.bank.layers import (
+    Layer,
+    Normalisation,
+    SlimmableBatchNorm2d,
+    SlimmableConv2d,
+    SlimmableDepthwiseConv2d,
+    SlimmableLinear,
+    Statistics,
+)
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.models import MODELS
 from harness.bank.pretrained import Start, start_from
@@ -24,6 +32,7 @@ __all__ = [
     "Outputs",
     "SlimmableBatchNorm2d",
     "SlimmableConv2d",
+    "SlimmableDepthwiseConv2d",
     "SlimmableLinear",
     "SlimmableResNet",
     "StandaloneBank",

@@ -16,7 +16,7 @@ from harness.space import Architecture, Space
 class Backbone(nn.Module, ABC):
     """A network from images to pooled features, with torchvision's names for its weights.
 
-    `space` are its width choices, `features` the index of the features' width in an architecture.
+    `space` are its width choices, `features_slot` the index of the features' width in an architecture.
     """
 
     #: torchvision's names of the first convolution and of the classifier that follows the features.
@@ -24,12 +24,12 @@ class Backbone(nn.Module, ABC):
     classifier_name: ClassVar[str]
 
     space: Space
-    features: int
+    features_slot: int
 
     @property
     def out_features(self) -> int:
         """The features at full width."""
-        return self.space.full[self.features]
+        return self.space.full[self.features_slot]
 
     @abstractmethod
     def forward(self, images: Tensor, arch: Architecture, normalisation: Normalisation) -> Tensor:

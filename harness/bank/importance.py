@@ -29,7 +29,7 @@ def sort_channels(bank: ModelBank) -> None:
     """
     for slot in bank.space.free:
         writers, readers = _writers(bank, slot), _readers(bank, slot)
-        order = _importance(writers, readers).argsort(descending=True, stable=True)
+        order = _importance(_last(writers), readers).argsort(descending=True, stable=True)
         for layer in writers:
             assert layer.norm is not None
             layer.module.weight.copy_(layer.module.weight[order])
@@ -55,11 +55,20 @@ def _writers(bank: ModelBank, slot: int) -> list[Layer]:
     return [layer for layer in bank.layers() if layer.outputs in _tied(bank, slot)]
 
 
+def _last(writers: list[Layer]) -> list[Layer]:
+    """Return the depthwise convolution, where one lies between what writes the channels and what reads them."""
+    return [layer for layer in writers if layer.depthwise] or writers
+
+
 def _readers(bank: ModelBank, slot: int) -> list[Tensor]:
-    """Return the weights whose second dimension is the channels of the slot; of the heads, all."""
+    """Return the weights whose second dimension is the channels of the slot; of the heads, all.
+
+    A depthwise convolution has no such dimension: its filters go with the channels that it writes.
+    """
+    tied = _tied(bank, slot)
     *backbone, classifier = bank.layers()
-    found = [layer.module.weight for layer in backbone if layer.inputs in _tied(bank, slot)]
-    if classifier.inputs in _tied(bank, slot):
+    found = [layer.module.weight for layer in backbone if layer.inputs in tied and not layer.depthwise]
+    if classifier.inputs in tied:
         found += [head.weight for head in bank.heads.each()]
     return found
 

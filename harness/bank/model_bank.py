@@ -93,14 +93,14 @@ class ModelBank(nn.Module):
         self.space.validate(arch)
         modules = self.backbone.cut(arch, statistics)
         head = self.heads.get_submodule(self.spec.head)
-        modules["classifier"] = head.cut(arch[self.backbone.features])  # type: ignore[operator]
+        modules["classifier"] = head.cut(arch[self.backbone.features_slot])  # type: ignore[operator]
         return nn.Sequential(modules).eval()
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the convolutions and the deployed head, in the order in which a cut runs them."""
         head = self.heads.get_submodule(self.spec.head)
         assert isinstance(head, SlimmableLinear)
-        return (*self.backbone.layers(), Layer("classifier", head, None, self.backbone.features, None))
+        return (*self.backbone.layers(), Layer("classifier", head, None, self.backbone.features_slot, None))
 
     def stored_statistics(self) -> Statistics:
         """Return the running statistics in the full-width state dict (those that imported weights came with)."""

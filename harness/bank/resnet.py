@@ -168,7 +168,7 @@ class SlimmableResNet(Backbone):
         super().__init__()
         self.config = config
         self.space = space_of(config)
-        self.features = len(config.planes)
+        self.features_slot = len(config.planes)
         stem = config.planes[0]
         self.conv1 = (
             SlimmableConv2d(in_channels, stem, 3, 1, 1, bias=False)

@@ -8,7 +8,10 @@ from torch import Tensor
 from harness.bank import ModelBank, SlimmableBatchNorm2d, SlimmableConv2d, create_bank
 
 #: The smallest images that each model is tested on.
-SHAPES = {"resnet8": (1, 16, 16), "resnet18": (3, 32, 32), "resnet34": (3, 32, 32), "resnet50": (3, 32, 32)}
+SHAPES = {
+    "resnet8": (1, 16, 16),
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "mobilenet_v2"), (3, 32, 32)),
+}
 
 
 def lived_in_bank(model: str, classes: int = 5, seed: int = 0) -> ModelBank:

@@ -12,21 +12,21 @@ from tests.bank.factory import images_for, lived_in_bank
 from tests.bank.test_torchvision import images, torchvision_network
 
 
-@pytest.mark.parametrize("model", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("model", ["resnet18", "resnet50", "mobilenet_v2"])
 def test_sorting_leaves_what_torchvision_s_network_computes_at_full_width(model: str) -> None:
     network = torchvision_network(model)
     bank = create_bank(model, list("abcdefg"), (3, 64, 64))
     bank.load_torchvision(network.state_dict())
-    before = bank.state_dict()["backbone.layer4.1.conv1.weight"].clone()
+    before = {name: value.clone() for name, value in bank.backbone.named_parameters()}
     sort_channels(bank)
-    assert not torch.equal(bank.state_dict()["backbone.layer4.1.conv1.weight"], before)
+    assert not any(torch.equal(value, before[name]) for name, value in bank.backbone.named_parameters())
     with torch.no_grad():
         expected = network(images())
         for logits in bank(images(), bank.space.full, bank.stored_statistics()):
             torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("model", ["resnet8", "resnet34"])
+@pytest.mark.parametrize("model", ["resnet8", "resnet34", "mobilenet_v2"])
 def test_sorting_leaves_what_every_head_says(model: str) -> None:
     bank = lived_in_bank(model).double()
     some = images_for(bank, 4).double()
@@ -86,7 +86,7 @@ def change(bank: ModelBank, images: Tensor) -> float:
     return float((half - full).norm() / full.norm())
 
 
-@pytest.mark.parametrize("model", ["resnet8", "resnet18", "resnet50"])
+@pytest.mark.parametrize("model", ["resnet8", "resnet18", "resnet50", "mobilenet_v2"])
 def test_a_slice_of_sorted_channels_keeps_what_matters(model: str) -> None:
     bank, some = planted(model)
     unsorted = change(bank, some)

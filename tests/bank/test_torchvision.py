@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.bank import BankError, create_bank
 
-MODELS = ["resnet18", "resnet34", "resnet50"]
+MODELS = ["resnet18", "resnet34", "resnet50", "mobilenet_v2"]
 
 
 def torchvision_network(model: str, classes: int = 7) -> nn.Module:
