@@ -222,6 +222,26 @@ Confidence = Annotated[
         "--confidence", help="Weights in the ensemble: uniform, capacity or entropy.", rich_help_panel=ADAPTATION
     ),
 ]
+TrainDevice = Annotated[
+    str,
+    typer.Option("--train-device", help="auto (a GPU where there is one), cpu or cuda.", rich_help_panel=ADAPTATION),
+]
+TrainPrecision = Annotated[
+    str,
+    typer.Option(
+        "--train-precision",
+        help="Of the convolutions in training: auto (bf16 on GPUs that have it, else fp32), fp32 or bf16.",
+        rich_help_panel=ADAPTATION,
+    ),
+]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write losses into the run folder for TensorBoard (an extra: slimda-edge[tensorboard]).",
+        rich_help_panel=ADAPTATION,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -258,6 +278,9 @@ def pipeline(
     temperature: Temperature = None,
     confidence: Confidence = None,
     keep_graphs: KeepGraphs = None,
+    train_device: TrainDevice = "auto",
+    train_precision: TrainPrecision = "auto",
+    tensorboard: TensorBoard = False,
     seed: Seed = 0,
     quick: Quick = False,
     run: RunOption = None,
@@ -389,6 +412,47 @@ def ablation(
     from harness.main import execute_ablation
 
     raise typer.Exit(execute_ablation(context.params))
+
+
+@app.command("pretrain")
+def pretrain_command(
+    context: typer.Context,
+    source: Source = None,
+    model: Model = None,
+    weights: Weights = None,
+    image_size: ImageSize = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", min=1, help="Steps.", rich_help_panel=ADAPTATION)
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(
+            "--epochs",
+            help="Passes over the images, not --iterations (default: 30).",
+            rich_help_panel=ADAPTATION,
+        ),
+    ] = None,
+    train_batch_size: TrainBatchSize = None,
+    model_batch: ModelBatch = None,
+    learning_rate: LearningRate = None,
+    train_device: TrainDevice = "auto",
+    train_precision: TrainPrecision = "auto",
+    tensorboard: TensorBoard = False,
+    seed: Seed = 0,
+    quick: Quick = False,
+    run: RunOption = None,
+    resume: Resume = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a slimmable bank on labelled images: sandwich rule and in-place distillation (US-Nets).
+
+    Leaves it in the run folder's bank/, with its accuracy on held-out images at a few widths.
+    """
+    from harness.main import execute
+
+    raise typer.Exit(execute({**context.params, "store": None}, ["pretrain"]))
 
 
 def _refuse_options(context: typer.Context) -> None:

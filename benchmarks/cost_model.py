@@ -131,8 +131,9 @@ def percent(value: float) -> str:
 
 def perfect_rank(references: Sequence[Reference]) -> float:
     """Return about what correlation a model without any error would have with references as noisy as these."""
-    noise = np.mean([reference.standard_error**2 for reference in references])
-    return float(np.sqrt(max(0.0, 1 - noise / np.var([reference.summary.ratio for reference in references], ddof=1))))
+    errors = np.array([reference.standard_error for reference in references])
+    ratios = np.array([reference.summary.ratio for reference in references])
+    return float(np.sqrt(max(0.0, 1 - np.mean(errors**2) / np.var(ratios, ddof=1))))
 
 
 def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Sequence[Floats]) -> str:

@@ -41,7 +41,7 @@ class Console:
         Stages of several threads are shown together. What it is given raises `Stopped` after `stop`.
         """
         progress = self._enter()
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(title, total=None, note="")
 
         def advance(done: int, total: int) -> None:
             if self._stopped.is_set():
@@ -59,6 +59,11 @@ class Console:
     def stop(self) -> None:
         """Have the stages of all threads end when they next say how far they are."""
         self._stopped.set()
+
+    def note(self, words: str) -> None:
+        """Show a few words beside the newest bar."""
+        if self._progress is not None:
+            self._progress.update(self._progress.tasks[-1].id, note=words)
 
     def say(self, message: RenderableType) -> None:
         """Print something that is not a warning."""
@@ -86,6 +91,7 @@ class Console:
                     TimeElapsedColumn(),
                     TextColumn("left"),
                     TimeRemainingColumn(),
+                    TextColumn("{task.fields[note]}"),
                     console=self._rich,
                     disable=self.quiet,
                 )

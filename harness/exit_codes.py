@@ -9,13 +9,14 @@ from pydantic import ValidationError
 
 from devices import AgentLost, ConnectionLost, DeviceError, EngineFailed, ProfileError
 from harness.ablation import AblationError
-from harness.adaptation import AdaptationDiverged, CheckpointError
+from harness.adaptation import AdaptationDiverged, CheckpointError, TrainingError
 from harness.bank import BankError
 from harness.console import Console
 from harness.costs import KeptCostsError
 from harness.data import DataError
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError
+from harness.processes import ProcessLost
 from harness.report import ReportError
 from harness.run_folder import RunError
 from harness.search import BudgetError, InfeasibleBudget, ScoreBookError
@@ -40,6 +41,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         ScoreBookError,
         KeptCostsError,
         CheckpointError,
+        TrainingError,
         ValidationError,
     ),
     3: (DeviceError, ConnectionLost),
@@ -56,6 +58,9 @@ def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) 
     except KeyboardInterrupt:
         console.error(f"interrupted; go on with: {again}")
         return INTERRUPTED
+    except ProcessLost as error:
+        console.warn(f"{error}; go on with: {again}")  # the one that failed has told the error
+        return INTERNAL
     except Exception as error:
         if debug:
             traceback.print_exc()

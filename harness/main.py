@@ -11,20 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from devices import ProfileError, load_profile
-from harness import environment  # noqa: F401 (first)
+from harness import (
+    environment,  # noqa: F401 (first)
+    processes,
+)
 from harness.ablation import Plan, chosen_methods, run_ablation, write_cells
+from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.device_options import missing, offered, overridden
 from harness.estimating import profile_roof, refuse_unestimated
 from harness.exit_codes import code_of, guarded
+from harness.following import require_tensorboard
 from harness.inputs import load_inputs
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
+from harness.pretraining import pretrain, pretraining_from
 from harness.report import read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
-from harness.search import KINDS, parse_budgets, spread
+from harness.search import KINDS, parse_budgets
 from harness.settings import RunSettings, listed, settings_from
 from harness.what_if import Planner, is_what_if
 
@@ -53,17 +59,22 @@ SUMMARISED = (
 def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
     """Run what the command line asked for and return the exit code; errors are one sentence unless `debug`.
 
-    Under torchrun rank 0 does, and the other processes score for it.
+    Under torchrun rank 0 does; the other processes train and score with it, and speak only where they fail themselves.
     """
-    with spread.joined() as commanding:
-        return _executed(options, stages) if commanding else 0
+
+    def work() -> int:
+        with processes.joined() as commanding:
+            return _executed(options, stages) if commanding else 0
+
+    return guarded(work, Console(quiet=True), "", options["debug"])
 
 
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
     place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
-    again = shlex.join(["python", "benchmark.py", *place, "--resume"])
+    command = ["pretrain"] if stages == ["pretrain"] else []
+    again = shlex.join(["python", "benchmark.py", *command, *place, "--resume"])
     told: dict[str, Any] = {"run": str(path)}
 
     def whole() -> int:
@@ -88,6 +99,9 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, open_store(store))
     console.say(f"run folder: {folder.path}")
+    if stages == ["pretrain"]:
+        pretrain(run)
+        return 0
     with suppress(NothingLeft):
         run_stages(run, target_labels, stages or STAGES)
     return code_of(run.problems)
@@ -148,6 +162,9 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
     """Validate everything that a run is given before anything is done: profiles, budgets, images."""
     settings = folder.record.arguments
     asked = configurations(settings)
+    find_hardware(settings.train_device, settings.train_precision)
+    if settings.tensorboard:
+        require_tensorboard()
     if settings.estimate:
         refuse_unestimated(asked[0].budgets)
         for configuration in asked:
@@ -170,6 +187,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
     return {
         "warnings": folder.record.warnings,
         "seconds": folder.record.seconds,
+        **({"source_accuracy": folder.record.source_accuracy} if folder.record.arguments.pretraining else {}),
         "selected": [{name: getattr(row, name) for name in SUMMARISED} for row in rows if row.selected == "yes"],
     }
 
@@ -177,7 +195,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
 def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings | None:
     """Return the settings to run with; None for those that the run folder holds."""
     path: Path | None = options["run"]
-    if stages and stages != ["adapt"]:
+    if stages and stages not in (["adapt"], ["pretrain"]):
         assert path is not None
         changed = [*(kind.setting for kind in KINDS), "batch_size", "estimate"]
         changes = {name: options[name] for name in changed if options[name] is not None}
@@ -189,7 +207,8 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
             changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
-    asked = settings_from(options)
+    read = pretraining_from if stages == ["pretrain"] else settings_from
+    asked = read(options)
     if not options["resume"]:
         if path is not None and has_begun(path):
             raise RunError(f"{path} already holds a run; add --resume to go on with it, or choose another --run")
@@ -197,6 +216,9 @@ def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings 
     if path is None:
         raise RunError("--resume needs --run: the folder of the run to go on with")
     found = read_record(path).arguments
-    if asked not in (found, settings_from({})):
+    if found.pretraining != asked.pretraining:
+        kinds = ("an adaptation", "a pretraining")
+        raise RunError(f"{path} holds {kinds[found.pretraining]}, not {kinds[asked.pretraining]}; resume it as that")
+    if asked not in (found, read({})):
         raise RunError(f"{path} holds a run with other arguments; resume it without any, or with the same")
     return None

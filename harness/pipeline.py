@@ -9,9 +9,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from devices import Device
-from harness.adaptation import DEPLOYED_HEAD, check_health, train, train_apart
+from harness.adaptation import DEPLOYED_HEAD, check_health, find_hardware, train, train_apart
 from harness.bank import (
     Architecture,
     ModelBank,
@@ -27,6 +28,7 @@ from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
 from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
+from harness.following import following
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
 from harness.planning import default_model, rule_out, standalone_widths
@@ -120,13 +122,13 @@ def adapt(run: Run, bank: ModelBank) -> None:
     if settings.method == "standalone":
         asked = [budget for configuration in run.configurations for budget in configuration.budgets]
         bank = create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
-    with run.console.stage(f"adapting ({settings.method})") as advance, run.folder.timed("adapt"):
-        capacity = ComplexityCounter(bank).macs
+    hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
+    with following(run, f"adapting ({settings.method})") as told, run.folder.timed("adapt"):
+        kept: dict[str, Any] = {"capacity": ComplexityCounter(bank).macs, "hardware": hardware, **vars(told)}
         if isinstance(bank, StandaloneBank):
-            folder = run.folder.bank
-            train_apart(bank, run.domains, settings, capacity=capacity, checkpoints=folder, progress=advance)
+            train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
         else:
-            train(bank, run.domains, settings, capacity=capacity, checkpoint=run.folder.checkpoint, progress=advance)
+            train(bank, run.domains, settings, checkpoint=run.folder.checkpoint, **kept)
     run.folder.record.warnings = check_health(bank, run.domains)
     if isinstance(bank, StandaloneBank):
         run.folder.record.warnings.append(TRAINED_APART)

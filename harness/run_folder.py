@@ -55,6 +55,8 @@ class Record(BaseModel):
     """What spoke against measuring on a device, by its name."""
     score_key: str = ""
     """What the scores of the last search are under in scores.sqlite."""
+    source_accuracy: dict[str, float] = Field(default_factory=dict)
+    """Of a pretrained bank on held-out source images, by share of the multiply-adds."""
     warnings: list[str] = Field(default_factory=list)
     errors: list[str] = Field(default_factory=list)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices import Precision
-from harness.adaptation import AdaptationSettings
+from harness.adaptation import AdaptationSettings, TrainDevice, TrainPrecision
 from harness.search import Anchor, Norm
 
 
@@ -94,6 +94,11 @@ class RunSettings(BaseModel):
     batch_size: BatchSizes = (1,)
     estimate: bool = False
     """Costs from published figures, without the devices."""
+    train_device: TrainDevice = "auto"
+    train_precision: TrainPrecision = "auto"
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Length of a pretraining in passes over the source; None: the source iterations."""
+    tensorboard: bool = False
     adaptation: AdaptationSettings = AdaptationSettings()
     effort: SearchEffort = SearchEffort()
     scoring: ScoringSettings = ScoringSettings()
@@ -108,6 +113,11 @@ class RunSettings(BaseModel):
         if self.host is not None and len(self.devices) > 1:
             raise ValueError(f"--host names the host of one device, and --device names {len(self.devices)}")
         return self
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether it is `pretrain` that was asked for."""
+        return self.adaptation.inplace_distillation
 
     @property
     def seed(self) -> int:

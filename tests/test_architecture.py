@@ -11,19 +11,21 @@ import pytest
 
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
-HARNESS = ("adaptation", "bank", "costs", "data", "export", "measuring", "report", "search", "space")
+MODULES = ("processes", "space")
+HARNESS = ("adaptation", "bank", "costs", "data", "export", "measuring", "report", "search", *MODULES)
 EVERYTHING = {*(f"harness.{room}" for room in HARNESS), "harness", "devices", "devices.agent"}
 
 #: Who may import whom, apart from itself. Modules directly in harness/ put everything together.
 ALLOWED: dict[str, set[str]] = {
     "harness.space": set(),
+    "harness.processes": set(),
     "harness.data": set(),
     "harness.bank": {"harness.space"},
-    "harness.adaptation": {"harness.bank", "harness.data"},
+    "harness.adaptation": {"harness.bank", "harness.data", "harness.processes"},
     "harness.export": {"harness.bank"},
     "harness.measuring": {"devices"},
     "harness.costs": {"harness.space", "harness.bank", "harness.export", "harness.measuring"},
-    "harness.search": {"harness.space", "harness.bank", "harness.data", "harness.costs"},
+    "harness.search": {"harness.space", "harness.processes", "harness.bank", "harness.data", "harness.costs"},
     "harness.report": {"harness.space"},
     "harness": EVERYTHING,
     "devices": {"devices.agent"},
@@ -73,11 +75,11 @@ def test_every_room_of_the_design_is_there_and_no_other() -> None:
     def packages(folder: Path) -> set[str]:
         return {path.parent.name for path in folder.glob("*/*.py")}
 
-    assert packages(ROOT / "harness") == set(HARNESS) - {"space"}
+    assert packages(ROOT / "harness") == set(HARNESS) - set(MODULES)
     assert packages(ROOT / "devices") == {"agent", "transports"}
     assert packages(ROOT) == {"harness", "devices", "profiles", "tests", "benchmarks"}
     assert [path.name for path in ROOT.glob("*.py")] == ["benchmark.py"]
-    for name in ("pipeline.py", "space.py"):
+    for name in ("pipeline.py", "processes.py", "space.py"):
         assert (ROOT / "harness" / name).is_file()
     for path in product_files():
         assert (path.parent / "__init__.py").is_file() or path.name == "benchmark.py", f"{path} is in no package"
@@ -85,7 +87,7 @@ def test_every_room_of_the_design_is_there_and_no_other() -> None:
 
 def test_tests_mirror_the_packages() -> None:
     mirrored = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")}
-    assert mirrored == set(HARNESS) - {"space"} | {"boards", "devices"}
+    assert mirrored == set(HARNESS) - set(MODULES) | {"boards", "devices"}
 
 
 def test_profiles_are_toml_files_and_nothing_else() -> None:

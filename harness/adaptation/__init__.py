@@ -1,6 +1,7 @@
 """Adaptation: SymNet and SEED losses, the ablation ladder, the training loop, resume, and a label-free health check."""
 
 from harness.adaptation.checkpoint import CheckpointError
+from harness.adaptation.hardware import Hardware, TrainDevice, TrainingError, TrainPrecision, find_hardware
 from harness.adaptation.health import Health, check_health, examine
 from harness.adaptation.settings import DEPLOYED_HEAD, METHODS, AdaptationSettings, Confidence, Method
 from harness.adaptation.standalone import train_apart
@@ -13,10 +14,15 @@ __all__ = [
     "AdaptationSettings",
     "CheckpointError",
     "Confidence",
+    "Hardware",
     "Health",
     "Method",
+    "TrainDevice",
+    "TrainPrecision",
+    "TrainingError",
     "check_health",
     "examine",
+    "find_hardware",
     "train",
     "train_apart",
 ]

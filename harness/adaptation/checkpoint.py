@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,7 +22,10 @@ class CheckpointError(ValueError):
 def save_checkpoint(
     path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str, step: int
 ) -> None:
-    """Write everything that resuming after `step` finished steps needs; all randomness is drawn anew for each step."""
+    """Write everything that resuming after `step` finished steps needs, on any device and in any number of processes.
+
+    Randomness, the order of the images and the schedule follow from seed and step alone.
+    """
     tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
@@ -47,11 +51,14 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("settings") != settings.model_dump_json() or about.get("key") != key:
+        same = AdaptationSettings.model_validate_json(about.get("settings", "")) == settings
+        if not same or about.get("key") != key:
             raise CheckpointError(f"{path} belongs to a training with other settings or data; use a new run folder")
         bank.load_state_dict(_below(tensors, "bank."))
         _restore(optimiser, _below(tensors, "optimiser."))
         return int(about["step"])
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is not of a training that this version knows; use a new run folder") from error
     except (SafetensorError, RuntimeError, KeyError, OSError) as error:
         raise CheckpointError(f"{path} cannot be resumed from: {' '.join(str(error).split())[:200]}") from error
 

@@ -5,6 +5,7 @@ Two things are known without them: how often each class occurs in the source, an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from harness.adaptation.training import AdaptationDiverged
 from harness.bank import Architecture, ModelBank, StandaloneBank
-from harness.data import Domains
+from harness.data import Domains, LabelledImages
+from harness.data.domains import CALIBRATION_PIXELS
 
 #: A class counts as lost when it is predicted less than this share of its frequency in the source.
 LOST = 0.1
@@ -63,7 +65,8 @@ class Health:
 def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
     target = bank.reestimate_and_forward(domains.calibration, arch)[1]
-    source = bank.reestimate_and_forward(domains.source_check.images, arch)[1]
+    check = _in_one_pass(domains.source_check)
+    source = bank.reestimate_and_forward(check.images, arch)[1]
     probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)
@@ -77,9 +80,16 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
             name for name, share, usual in zip(domains.classes, shares, prior, strict=True) if share < LOST * usual
         ),
         mean_entropy=float(torch.special.entr(probabilities).sum(dim=1).mean()),
-        source_accuracy=float((named == domains.source_check.labels).float().mean()),
+        source_accuracy=float((named == check.labels).float().mean()),
         chance=float(prior.max()),
     )
+
+
+def _in_one_pass(images: LabelledImages) -> LabelledImages:
+    """Return all images, or every so many-th: as many as one forward pass can hold."""
+    height, width = images.images.shape[2:]
+    every = math.ceil(len(images) / max(64, CALIBRATION_PIXELS // (height * width)))
+    return LabelledImages(images.images[::every], images.labels[::every])
 
 
 def check_health(bank: ModelBank, domains: Domains) -> list[str]:

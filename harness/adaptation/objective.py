@@ -18,6 +18,8 @@ from harness.adaptation.settings import AdaptationSettings
 from harness.bank import Architecture, ModelBank, SlimmableLinear
 
 Capacity = Callable[[Architecture], float]
+#: Maps a batch's images [N, C, H, W] to a subnet's pooled features [N, f]; `ModelBank.features` does.
+Forward = Callable[[Tensor, Architecture], Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,27 @@ def ramp(progress: float) -> float:
     return 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
 
 
-def source_losses(bank: ModelBank, subnets: Sequence[Architecture], batch: Batch) -> Iterator[Tensor]:
-    """Yield for every subnet the cross-entropy of all three heads on source images; it moves everything."""
-    for subnet in subnets:
-        yield sum((F.cross_entropy(z, batch.labels) for z in bank(batch.source, subnet)), start=torch.zeros(()))
+def source_losses(
+    bank: ModelBank,
+    subnets: Sequence[Architecture],
+    batch: Batch,
+    forward: Forward | None = None,
+    *,
+    inplace_distillation: bool = False,
+) -> Iterator[Tensor]:
+    """Yield for every subnet the cross-entropy of all three heads on source images; it moves everything.
+
+    With `inplace_distillation` the labels teach the first alone, and its heads' predictions those of the others
+    (US-Nets, Yu & Huang, ICCV 2019, section 3.3).
+    """
+    forward = forward or bank.features
+    taught: list[Tensor] = [batch.labels] * 3
+    for index, subnet in enumerate(subnets):
+        outputs = bank.heads(forward(batch.source, subnet))
+        start = torch.zeros((), device=outputs[0].device)
+        yield sum((F.cross_entropy(z, answer) for z, answer in zip(outputs, taught, strict=True)), start=start)
+        if inplace_distillation and index == 0:
+            taught = [z.detach().softmax(dim=1) for z in outputs]
 
 
 def adaptation_losses(
@@ -55,24 +74,26 @@ def adaptation_losses(
     settings: AdaptationSettings,
     weight: float,
     capacity: Capacity,
+    forward: Forward | None = None,
 ) -> Iterator[Tensor]:
     """Yield every subnet's loss, to be back-propagated before the next one is asked for.
 
     `subnets` starts with the largest; `weight` is the ramp lambda; `capacity` gives a subnet's multiply-adds.
     """
-    kept = [extract(bank, subnet, batch) for subnet in subnets] if settings.keep_graphs else None
+    forward = forward or bank.features
+    kept = [extract(forward, subnet, batch) for subnet in subnets] if settings.keep_graphs else None
     knowledge = None
     if settings.method in ("distill", "seed", "slimda"):
         with torch.no_grad():
             targets = (
                 [features.target for features in kept]
                 if kept is not None
-                else [bank.features(batch.target, subnet) for subnet in subnets]
+                else [forward(batch.target, subnet) for subnet in subnets]
             )
             beliefs = torch.stack([_belief(bank, target) for target in targets])
             knowledge = teach(beliefs, subnets, settings, capacity)
     for index, subnet in enumerate(subnets):
-        features = kept[index] if kept is not None else extract(bank, subnet, batch)
+        features = kept[index] if kept is not None else extract(forward, subnet, batch)
         loss = symnet_loss(bank, features, batch.labels, weight)
         if knowledge is not None and not (settings.method == "distill" and index == 0):
             loss = loss + weight * received_loss(bank, features, knowledge, settings)
@@ -81,9 +102,9 @@ def adaptation_losses(
         yield loss
 
 
-def extract(bank: ModelBank, subnet: Architecture, batch: Batch) -> Features:
+def extract(forward: Forward, subnet: Architecture, batch: Batch) -> Features:
     """Run source and target images separately, so that batch-norm statistics are per domain."""
-    return Features(bank.features(batch.source, subnet), bank.features(batch.target, subnet))
+    return Features(forward(batch.source, subnet), forward(batch.target, subnet))
 
 
 def symnet_loss(bank: ModelBank, features: Features, labels: Tensor, weight: float) -> Tensor:

@@ -43,6 +43,8 @@ class AdaptationSettings(BaseModel):
     confidence: Confidence = "capacity"
     adapted_head_on_source: bool = True
     keep_graphs: bool = True
+    inplace_distillation: bool = False
+    """On source images, whether subnets learn what the largest predicts instead of labels (US-Nets, ICCV 2019)."""
 
     @property
     def iterations(self) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.adaptation.hardware import Hardware
 from harness.adaptation.objective import Capacity
 from harness.adaptation.settings import AdaptationSettings
 from harness.adaptation.training import train
@@ -18,8 +19,10 @@ def train_apart(
     settings: AdaptationSettings,
     *,
     capacity: Capacity,
+    hardware: Hardware | None = None,
     checkpoints: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> None:
     """Train every network of `bank` in place, each as `train` does with `only`.
 
@@ -32,6 +35,10 @@ def train_apart(
             if progress:
                 progress(before + done, steps)
 
+        def note(done: int, seen: Mapping[str, float], widths: str = encode(arch)) -> None:
+            if observe:
+                observe(done, {f"{widths}/{name}": value for name, value in seen.items()})
+
         checkpoint = checkpoints / f"checkpoint-{encode(arch)}.safetensors" if checkpoints else None
         train(
             bank.weights_of(arch),
@@ -39,6 +46,8 @@ def train_apart(
             settings,
             capacity=capacity,
             only=arch,
+            hardware=hardware,
             checkpoint=checkpoint,
             progress=advance,
+            observe=note,
         )

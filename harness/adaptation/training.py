@@ -4,24 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness import processes
+from harness.adaptation.batches import draw
 from harness.adaptation.checkpoint import load_checkpoint, save_checkpoint
-from harness.adaptation.objective import Batch, Capacity, adaptation_losses, ramp, source_losses
+from harness.adaptation.hardware import Hardware, TrainingError
+from harness.adaptation.objective import Capacity, Forward, adaptation_losses, ramp, source_losses
 from harness.adaptation.settings import AdaptationSettings
-from harness.bank import Architecture, ModelBank
-from harness.data import Domains, augment
+from harness.adaptation.sharing import Team, new_team
+from harness.bank import Architecture, ModelBank, Normalisation
+from harness.data import Domains
 
 CHECKPOINT_EVERY = 50
 
 
-class AdaptationDiverged(RuntimeError):
+class AdaptationDiverged(processes.SharedFailure):
     """Training left nothing usable; the message says in words what was noticed, and when."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a process needs to know to do its part; `state` is the optimiser's after `done` steps."""
+
+    bank: ModelBank
+    domains: Domains
+    settings: AdaptationSettings
+    capacity: Capacity
+    only: Architecture | None
+    hardware: Hardware
+    done: int
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One step that was taken: how many there are now, what it showed, and where the optimiser stands.
+
+    `seen` begins with the mean loss and has the learning rate, and the ramp lambda where there is one.
+    """
+
+    done: int
+    seen: dict[str, float]
+    optimiser: torch.optim.Optimizer
 
 
 def train(
@@ -31,90 +63,119 @@ def train(
     *,
     capacity: Capacity,
     only: Architecture | None = None,
+    hardware: Hardware | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> list[float]:
     """Train `bank` in place and return the mean loss of every step taken.
 
     `capacity` gives a subnet's multiply-adds. `only` trains this one architecture instead of model batches
     (`standalone`). With a `checkpoint` path training resumes from what is there and leaves its state there. The same
-    seed gives the same weights, interrupted or not: each step draws from a generator seeded by phase and step.
-    Raises AdaptationDiverged as soon as a loss is not finite.
+    seed gives the same weights, interrupted or not: each step draws from a generator seeded by phase and step. So it
+    does, but for rounding, on other `hardware` (default: the processor) and with other processes to share the work,
+    which is shared where torchrun started several. `observe` is told after every step what it showed.
+    Raises AdaptationDiverged as soon as a loss is not finite, and TrainingError where a batch cannot be shared.
     """
-    optimiser = _optimiser(bank, settings)
+    hardware = hardware or Hardware()
+    optimiser = _optimiser(bank, settings, Hardware())  # the weights are still on the processor
     key = _key(domains, only)
     done = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else 0
+    _refuse_empty_shares(domains, settings)
+    training = Training(bank, domains, settings, capacity, only, hardware, done, optimiser.state_dict())
     history = []
-    bank.train().to(memory_format=torch.channels_last)  # a fifth faster on processors
-    for step in range(done, settings.iterations):
-        if step == settings.source_iterations:
-            optimiser = _optimiser(bank, settings)  # the momentum of the source phase would drag the adaptation
-        history.append(_step(bank, domains, settings, optimiser, step, capacity, only))
-        if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0:
-            save_checkpoint(checkpoint, bank, optimiser, settings, key, step + 1)
-        if progress:
-            progress(step + 1, settings.iterations)
-    bank.to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
-    if checkpoint and history:
-        save_checkpoint(checkpoint, bank, optimiser, settings, key, settings.iterations)
+    with processes.others_doing(_take_part, training):
+        for taken in _steps(training):
+            history.append(taken.seen["loss"])
+            last = taken.done == settings.iterations
+            if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
+                save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, taken.done)
+            if observe:
+                observe(taken.done, taken.seen)
+            if progress:
+                progress(taken.done, settings.iterations)
+    bank.to("cpu").to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
     return history
 
 
-def _step(
-    bank: ModelBank,
-    domains: Domains,
-    settings: AdaptationSettings,
-    optimiser: torch.optim.Optimizer,
-    step: int,
-    capacity: Capacity,
-    only: Architecture | None,
-) -> float:
+def _take_part(training: Training) -> None:
+    """Take the steps that rank 0 takes."""
+    for _ in _steps(training):
+        pass
+
+
+def _steps(training: Training) -> Iterator[Taken]:
+    """Take one step after the other, on this process's device and with its team."""
+    bank, settings, hardware = training.bank, training.settings, training.hardware
+    if hardware.kind == "cuda":
+        torch.cuda.set_device(hardware.device)
+    bank.train().to(hardware.device).to(memory_format=torch.channels_last)  # a fifth faster on processors
+    optimiser = _optimiser(bank, settings, hardware)
+    _restore(optimiser, training.state)
+    team = new_team(hardware.device)
+    for step in range(training.done, settings.iterations):
+        if step == settings.source_iterations:
+            # The momentum of the source phase would drag the adaptation.
+            optimiser = _optimiser(bank, settings, hardware)
+        yield Taken(step + 1, _step(training, optimiser, team, step), optimiser)
+
+
+def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | None, step: int) -> dict[str, float]:
     """One optimiser step on one model batch; the subnets' gradients are added before it."""
+    bank, settings = training.bank, training.settings
     adapting = step >= settings.source_iterations
     index = step - settings.source_iterations if adapting else step
     length = settings.adaptation_iterations if adapting else settings.source_iterations
     rng = np.random.default_rng([settings.seed, int(adapting), index])
-    subnets = [only] if only else model_batch(bank, settings.model_batch, rng)
-    batch = _draw(domains, settings.batch_size, rng)
+    subnets = [training.only] if training.only else model_batch(bank, settings.model_batch, rng)
+    batch = draw(training.domains, settings.batch_size, rng, training.hardware.device)
+    forward = _forward(bank, training.hardware, team)
+    rate = settings.learning_rate * _schedule((index + 1) / length)
+    seen = {"learning rate": rate}
     if adapting and settings.method != "source-only":
-        losses = adaptation_losses(bank, subnets, batch, settings, ramp(index / length), capacity)
+        seen["lambda"] = weight = ramp(index / length)
+        losses = adaptation_losses(bank, subnets, batch, settings, weight, training.capacity, forward)
     else:
-        losses = source_losses(bank, subnets, batch)
+        distilled = settings.inplace_distillation
+        losses = source_losses(bank, subnets, batch, forward, inplace_distillation=distilled)
     for group in optimiser.param_groups:
-        group["lr"] = settings.learning_rate * _schedule((index + 1) / length)
+        group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
-    total = 0.0
+    found = []
     for loss in losses:
         (loss / len(subnets)).backward()  # type: ignore[no-untyped-call]
-        total += loss.item() / len(subnets)
+        found.append(loss.detach())
+    values: list[float] = torch.stack(found).tolist()
+    total = sum(value / len(subnets) for value in values)
     if not math.isfinite(total):
         raise AdaptationDiverged(
             f"adaptation diverged: the loss is {total} at step {step + 1} of {settings.iterations}; "
             f"try a learning rate below {settings.learning_rate:g}"
         )
+    if team is not None:
+        team.share_gradients(bank)
     torch.nn.utils.clip_grad_norm_(bank.parameters(), settings.gradient_norm)
     optimiser.step()
-    return total
+    return {"loss": total, **seen}
+
+
+def _forward(bank: ModelBank, hardware: Hardware, team: Team | None) -> Forward:
+    """Return what maps a whole batch to pooled features in float32, this process's rows of it in its backbone."""
+    normalisation = Normalisation(total=team.total if team else None)
+
+    def forward(images: Tensor, subnet: Architecture) -> Tensor:
+        rows = images[team.rows(len(images))] if team else images
+        with torch.autocast(hardware.kind, torch.bfloat16, enabled=hardware.bf16):
+            features = bank.features(rows, subnet, normalisation)
+        features = features.float()
+        return team.gathered(features, len(images)) if team else features
+
+    return forward
 
 
 def model_batch(bank: ModelBank, size: int, rng: np.random.Generator) -> list[Architecture]:
     """Sample a model batch: the largest first, then the smallest (sandwich rule), the others at random."""
     return [bank.space.full, bank.space.smallest, *(bank.space.sample(rng) for _ in range(size - 2))]
-
-
-def _draw(domains: Domains, size: int, rng: np.random.Generator) -> Batch:
-    """Draw and augment a batch of both domains; a domain with fewer images than `size` gives them all."""
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-
-    def some(count: int) -> Tensor:
-        return torch.from_numpy(rng.choice(count, min(size, count), replace=False))
-
-    source, target = some(len(domains.source)), some(len(domains.target))
-    return Batch(
-        augment(domains.source.images[source], generator, flip=domains.flip),
-        domains.source.labels[source],
-        augment(domains.target[target], generator, flip=domains.flip),
-    )
 
 
 def _schedule(progress: float) -> float:
@@ -124,9 +185,30 @@ def _schedule(progress: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
 
-def _optimiser(bank: ModelBank, settings: AdaptationSettings) -> torch.optim.Optimizer:
-    parameters: Sequence[Tensor] = list(bank.parameters())
-    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+def _optimiser(bank: ModelBank, settings: AdaptationSettings, hardware: Hardware) -> torch.optim.Optimizer:
+    """Return AdamW, on GPUs in one kernel for all weights."""
+    return torch.optim.AdamW(
+        bank.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True if hardware.kind == "cuda" else None,
+    )
+
+
+def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load an optimiser's state, each moment laid out in memory as its weight is, which the fused kernel asks for."""
+    optimiser.load_state_dict({**state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for parameter, moments in optimiser.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _refuse_empty_shares(domains: Domains, settings: AdaptationSettings) -> None:
+    """Stop where some process would have no image of a domain to run."""
+    count, shares = min(settings.batch_size, len(domains.source), len(domains.target)), processes.count()
+    if count < shares:
+        raise TrainingError(f"{shares} processes cannot share batches of {count} images; start at most {count}")
 
 
 def _key(domains: Domains, only: Architecture | None) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.bank.shared_norm import Total, shared_batch_norm
 from harness.space import Architecture
 
 #: Batch-norm layer name -> (mean, biased variance) of one subnet, each of shape [channels].
@@ -23,11 +24,13 @@ class Normalisation:
     """Which mean and variance the batch-norm layers use in one forward pass.
 
     `given` None means those of the batch itself (METHOD section 4: training, re-estimation, one-pass scoring);
-    `recorded`, where present, is filled with them on the way.
+    `recorded`, where present, is filled with them on the way. `total`, where present, adds up a tensor over the
+    processes that hold a part of the batch each; in training alone.
     """
 
     given: Statistics | None = None
     recorded: Statistics | None = None
+    total: Total | None = None
 
 
 class SlimmableConv2d(nn.Conv2d):
@@ -86,6 +89,8 @@ class SlimmableBatchNorm2d(nn.BatchNorm2d):
             output, mean, deviation = torch.native_batch_norm(input, weight, bias, None, None, True, 0.0, self.eps)
             normalisation.recorded[self.name] = (mean, deviation.pow(-2).sub(self.eps).clamp_min(0.0))
             return output
+        if normalisation.total is not None:
+            return shared_batch_norm(input, weight, bias, self.eps, normalisation.total)
         return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
 
     def cut(self, channels: int, statistics: Statistics) -> nn.BatchNorm2d:

@@ -1,14 +1,12 @@
 """Scoring spread over the processes that torchrun started: rank 0 runs the search, the others score their share.
 
-Everything goes through gloo, and every process scores on the device of its local rank where rank 0's bank is on a GPU.
+Every process scores on the device of its local rank where rank 0's bank is on a GPU.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -16,42 +14,20 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from harness import processes
 from harness.bank import ModelBank
 from harness.search.upem import Scorer
 from harness.space import Architecture
 
-#: How long a process waits for another: rank 0 may train or measure in between.
-PATIENCE = timedelta(days=7)
-
 Scored = list[tuple[Architecture, float]]
 
-
-@contextmanager
-def joined() -> Iterator[bool]:
-    """Say whether this process is the one that runs the command; where torchrun started others, those serve it.
-
-    They have served when the block begins, and are dismissed when that of rank 0 ends.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in os.environ:
-        yield True
-        return
-    dist.init_process_group("gloo", timeout=PATIENCE)
-    try:
-        if dist.get_rank() == 0:
-            try:
-                yield True
-            finally:
-                _broadcast(None)
-        else:
-            _serve()
-            yield False
-    finally:
-        dist.destroy_process_group()
+#: The newest scorer that this process serves rank 0 with.
+_served: Scorer | None = None
 
 
 def new_scorer(bank: ModelBank, images: Tensor, **options: Any) -> Scorer:
     """Return a scorer of the bank, spread over the processes where there are several."""
-    kind = SpreadScorer if dist.is_available() and dist.is_initialized() else Scorer
+    kind = SpreadScorer if processes.several() else Scorer
     return kind(bank, images, **options)
 
 
@@ -64,13 +40,14 @@ class SpreadScorer(Scorer):
     def __init__(self, bank: ModelBank, images: Tensor, **options: Any) -> None:
         super().__init__(bank, images, **options)
         of_workers = {name: value for name, value in options.items() if name != "book"}
-        _broadcast((bank, images, of_workers))
+        with processes.others_doing(_take_over, bank, images, of_workers):
+            pass
 
     def _computed(self, archs: Sequence[Architecture]) -> Iterator[tuple[Architecture, float]]:
         shares = shared_out(self._bank, archs, dist.get_world_size())
-        _broadcast(shares)
         answers: list[Any] = [None] * len(shares)
-        dist.gather_object(_attempt(self, shares[0]), answers)
+        with processes.others_doing(_score_share, shares):
+            dist.gather_object(_attempt(self, shares[0]), answers)
         for answer in answers:
             if isinstance(answer, ValueError):
                 raise answer
@@ -93,16 +70,16 @@ def shared_out(bank: ModelBank, archs: Sequence[Architecture], count: int) -> li
     return shares
 
 
-def _serve() -> None:
-    """Score what rank 0 asks for until it dismisses this process."""
-    scorer: Scorer | None = None
-    while (message := _broadcast(None)) is not None:
-        if isinstance(message, tuple):
-            bank, images, options = message
-            scorer = Scorer(bank.to(_device(bank)), images, **options)
-        else:
-            assert scorer is not None
-            dist.gather_object(_attempt(scorer, message[dist.get_rank()]))
+def _take_over(bank: ModelBank, images: Tensor, options: dict[str, Any]) -> None:
+    """Make this process's scorer of rank 0's bank."""
+    global _served
+    _served = Scorer(bank.to(_device(bank)), images, **options)
+
+
+def _score_share(shares: Sequence[Sequence[Architecture]]) -> None:
+    """Send rank 0 the scores of this process's share."""
+    assert _served is not None
+    dist.gather_object(_attempt(_served, shares[dist.get_rank()]))
 
 
 def _attempt(scorer: Scorer, archs: Sequence[Architecture]) -> Scored | ValueError:
@@ -111,13 +88,6 @@ def _attempt(scorer: Scorer, archs: Sequence[Architecture]) -> Scored | ValueErr
         return scorer.own(archs) if isinstance(scorer, SpreadScorer) else list(zip(archs, scorer(archs), strict=True))
     except ValueError as error:
         return error
-
-
-def _broadcast(message: Any) -> Any:
-    """Return rank 0's message in every process."""
-    box = [message]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
 
 
 def _device(bank: ModelBank) -> torch.device:

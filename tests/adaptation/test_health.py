@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.adaptation import AdaptationDiverged, AdaptationSettings, check_health, examine
+from harness.adaptation import AdaptationDiverged, AdaptationSettings, check_health, examine, health
 from harness.adaptation.training import train
 from harness.bank import Architecture, ModelBank, create_bank
-from harness.data import Domains
+from harness.data import Domains, LabelledImages
 
 
 def capacity(arch: Architecture) -> float:
@@ -45,6 +45,19 @@ def test_a_doubtful_bank_is_warned_about_with_the_class_by_name(domains: Domains
     bank.heads.adapted.bias.data[2] -= 1000.0
     warnings = check_health(bank, domains)
     assert any("hardly ever predicts c" in warning for warning in warnings)
+
+
+def test_more_held_out_images_than_one_pass_holds_are_seen_in_part(
+    domains: Domains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third one, not the first third, which is of few classes."""
+    monkeypatch.setattr(health, "CALIBRATION_PIXELS", 64 * 256)
+    check = domains.source_check
+    many = LabelledImages(check.images.repeat(3, 1, 1, 1), check.labels.repeat(3).sort().values)
+    seen = health._in_one_pass(many)
+    assert len(seen) == 60
+    assert set(seen.labels.tolist()) == {0, 1, 2}
+    assert len(health._in_one_pass(check)) == len(check)
 
 
 def test_outputs_that_are_not_finite_are_named(domains: Domains) -> None:

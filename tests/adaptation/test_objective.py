@@ -62,7 +62,7 @@ def settings(method: Method, **values: object) -> AdaptationSettings:
 
 
 def test_symnet_moves_features_and_both_confusion_heads_but_not_the_third(bank: ModelBank, batch: Batch) -> None:
-    symnet_loss(bank, extract(bank, bank.space.smallest, batch), batch.labels, 1.0).backward()  # type: ignore[no-untyped-call]
+    symnet_loss(bank, extract(bank.features, bank.space.smallest, batch), batch.labels, 1.0).backward()  # type: ignore[no-untyped-call]
     assert moved(bank) == {"F", "Cs", "Ct"}
 
 
@@ -70,7 +70,7 @@ def test_heads_learn_the_same_whatever_the_features_minimise(bank: ModelBank, ba
     """L_dc^F sees the heads' weights detached: its weight lambda changes the features' gradient alone."""
     by_weight = []
     for weight in (0.0, 1.0):
-        symnet_loss(bank, extract(bank, bank.space.full, batch), batch.labels, weight).backward()  # type: ignore[no-untyped-call]
+        symnet_loss(bank, extract(bank.features, bank.space.full, batch), batch.labels, weight).backward()  # type: ignore[no-untyped-call]
         heads = [
             p.grad.clone() for h in (bank.heads.source, bank.heads.target) for p in h.parameters() if p.grad is not None
         ]
@@ -90,7 +90,7 @@ def test_knowledge_moves_only_the_heads_that_receive_it(
     bank: ModelBank, batch: Batch, method: Method, expected: set[str]
 ) -> None:
     knowledge = torch.full((8, 3), 1 / 3)
-    features = extract(bank, bank.space.full, batch)
+    features = extract(bank.features, bank.space.full, batch)
     received_loss(bank, features, knowledge, settings(method)).backward()  # type: ignore[no-untyped-call]
     assert moved(bank) == expected
 
@@ -166,3 +166,30 @@ def test_ramp_starts_at_zero_and_ends_near_one() -> None:
     assert ramp(0.0) == 0.0
     assert ramp(0.5) == pytest.approx(2 / (1 + 2.718281828459045**-5) - 1)
     assert 0.999 < ramp(1.0) < 1.0
+
+
+def test_in_place_distillation_teaches_all_but_the_largest_what_the_largest_predicts(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    wrong = Batch(batch.source, (batch.labels + 1) % 3, batch.target)
+    found = []
+    for labelled in (batch, wrong):
+        largest, *others = source_losses(bank, subnets, labelled, inplace_distillation=True)
+        found.append((largest.item(), [loss.item() for loss in others]))
+    (right_loss, right_others), (wrong_loss, wrong_others) = found
+    assert right_loss != wrong_loss
+    assert right_others == wrong_others
+    own = bank(batch.source, bank.space.full)
+    taught = sum(torch.special.entr(z.softmax(1)).sum(1).mean().item() for z in own)
+    assert min(right_others) >= taught  # cross-entropy is at least the teacher's entropy
+
+
+def test_the_largest_subnets_predictions_are_not_moved_by_those_it_teaches(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    head = bank.heads.source.bias
+    losses = source_losses(bank, [subnets[0], subnets[0]], batch, inplace_distillation=True)
+    next(losses)
+    next(losses).backward()  # type: ignore[no-untyped-call]
+    assert head.grad is not None
+    assert head.grad.abs().max() < 1e-6  # it already predicts what it is taught

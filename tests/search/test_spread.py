@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +11,17 @@ from harness.search import Scorer
 from harness.search.spread import shared_out
 from harness.space import decode, encode
 from tests.bank.factory import images_for, lived_in_bank
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.torchrun import torchrun
 
 SCRIPT = """
 import json, sys
 import torch
+from harness import processes
 from harness.search import spread
 from harness.space import decode
 from tests.bank.factory import images_for, lived_in_bank
 
-with spread.joined() as commanding:
+with processes.joined() as commanding:
     if commanding:
         bank = lived_in_bank("resnet8")
         scorer = spread.new_scorer(bank, images_for(bank, 16), norm="l1")
@@ -41,25 +38,13 @@ with spread.joined() as commanding:
 """
 
 
-def run_spread(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.run(
-        [*command, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-
-
 def test_two_processes_give_the_scores_of_one_and_tell_a_diverged_bank(tmp_path: Path) -> None:
     bank = lived_in_bank("resnet8")
     rng = np.random.default_rng(0)
     archs = [bank.space.sample(rng) for _ in range(12)]
     script, answers = tmp_path / "script.py", tmp_path / "answers.json"
     script.write_text(SCRIPT, encoding="utf-8")
-    done = run_spread(2, str(script), str(answers), json.dumps([encode(arch) for arch in archs]))
+    done = torchrun(2, script, answers, json.dumps([encode(arch) for arch in archs]))
     assert done.returncode == 0, done.stderr
     kind, evaluations, scores, problem = json.loads(answers.read_text())
     assert kind == "SpreadScorer"
