@@ -43,7 +43,16 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="resnet8 (16 to 32 pixels), resnet18, resnet34 or resnet50; default by image size.",
+        help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2; default by image size.",
+        rich_help_panel=DATA,
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Weights to start from: a torchvision state dict (.pth, .pt, .safetensors), a bank's folder, or imagenet, "
+        "which downloads (default: random).",
         rich_help_panel=DATA,
     ),
 ]
@@ -281,6 +290,7 @@ def pipeline(
     device: Devices = "cpu",
     host: Host = None,
     model: Model = None,
+    weights: Weights = None,
     baseline: Baseline = None,
     source: Source = None,
     target: Target = None,
@@ -461,6 +471,7 @@ def pretrain_command(
     context: typer.Context,
     source: Source = None,
     model: Model = None,
+    weights: Weights = None,
     image_size: ImageSize = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", min=1, help="Steps.", rich_help_panel=ADAPTATION)

@@ -21,6 +21,7 @@ from harness.bank import (
     create_standalone_bank,
     load_bank,
     save_bank,
+    start_from,
 )
 from harness.baselines import adapt_baselines, check_baselines, contenders
 from harness.costs import ComplexityCounter
@@ -64,9 +65,12 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
     estimate = run.settings.estimate
     if {"adapt", "search"} & set(stages):
         check_baselines(run)
-        rule_out_by_estimate(run, new_bank(run)) if estimate else rule_out_the_impossible(run)
+        adapting = "adapt" in stages and not (run.folder.bank / "bank.json").exists()
+        bank = new_bank(run, run.settings.weights if adapting else None)
+        rule_out_by_estimate(run, bank) if estimate else rule_out_the_impossible(run, bank)
+        if adapting:
+            adapt(run, bank)
     if "adapt" in stages:
-        adapt(run)
         adapt_baselines(run)
     profiled = profile(run) if "profile" in stages and not estimate else {}
     if "search" in stages:
@@ -75,9 +79,8 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
         report(run, target_labels)
 
 
-def rule_out_the_impossible(run: Run) -> None:
+def rule_out_the_impossible(run: Run, bank: ModelBank) -> None:
     """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
-    bank = new_bank(run)
     counter = ComplexityCounter(bank)
 
     def checked(configuration: Configuration, device: Device) -> None:
@@ -106,25 +109,24 @@ def look_at(run: Run, device: Device) -> None:
             run.console.say(f"{device.profile.name}: {line}")
 
 
-def new_bank(run: Run) -> ModelBank:
-    """Return the bank that adaptation starts from."""
+def new_bank(run: Run, weights: str | None) -> ModelBank:
+    """Return the bank that adaptation starts from: of random weights, or of those that are named."""
     settings, preprocessing = run.settings, run.domains.preprocessing
     shape = (preprocessing.channels, *preprocessing.size)
     model = settings.model or default_model(shape)
-    method = settings.adaptation.method
-    bank = create_bank(model, run.domains.classes, shape, seed=settings.seed, head=DEPLOYED_HEAD[method])
-    if method != "standalone":
-        return bank
-    asked = [budget for configuration in run.configurations for budget in configuration.budgets]
-    return create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
+    head = DEPLOYED_HEAD[settings.adaptation.method]
+    bank = create_bank(model, run.domains.classes, shape, seed=settings.seed, head=head)
+    if weights is not None:
+        run.begin_with(start_from(bank, weights))
+    return bank
 
 
-def adapt(run: Run) -> ModelBank:
+def adapt(run: Run, bank: ModelBank) -> None:
     """Train the bank on labelled source and unlabelled target images; done once, resumed where it was killed."""
-    if (run.folder.bank / "bank.json").exists():
-        return load_bank(run.folder.bank)[0]
-    bank = new_bank(run)
     settings = run.settings.adaptation
+    if settings.method == "standalone":
+        asked = [budget for configuration in run.configurations for budget in configuration.budgets]
+        bank = create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
     hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
     with following(run, f"adapting ({settings.method})") as told, run.folder.timed("adapt"):
         kept: dict[str, Any] = {"capacity": ComplexityCounter(bank).macs, "hardware": hardware, **vars(told)}
@@ -138,8 +140,8 @@ def adapt(run: Run) -> ModelBank:
     for warning in run.folder.record.warnings:
         run.console.warn(warning)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
-    save_bank(bank, run.folder.bank, {**about, "preprocessing": run.domains.preprocessing.model_dump(mode="json")})
-    return bank
+    about |= {"weights": run.folder.record.weights, "preprocessing": run.domains.preprocessing.model_dump(mode="json")}
+    save_bank(bank, run.folder.bank, about)
 
 
 Profiled = dict[str, DeviceResults]

@@ -49,7 +49,7 @@ def pretrain(run: Run) -> None:
     if (run.folder.bank / "bank.json").exists():
         run.console.say(f"the bank in {run.folder.bank} is finished")
         return
-    bank, domains = new_bank(run), own_target(run.domains)
+    bank, domains = new_bank(run, run.settings.weights), own_target(run.domains)
     settings = at_length(run.settings, len(domains.source))
     hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
     with following(run, "pretraining") as told, run.folder.timed("pretrain"):
@@ -68,7 +68,7 @@ def pretrain(run: Run) -> None:
         run.console.warn(warning)
     run.folder.record.source_accuracy = source_accuracies(bank, domains)
     about = {"adaptation": settings.model_dump(), "data": domains.name, "digest": run.domains.digest}
-    about["source_accuracy"] = run.folder.record.source_accuracy
+    about |= {"source_accuracy": run.folder.record.source_accuracy, "weights": run.folder.record.weights}
     save_bank(bank, run.folder.bank, {**about, "preprocessing": domains.preprocessing.model_dump(mode="json")})
     accuracies = ", ".join(f"{value:.1%} at {share}" for share, value in run.folder.record.source_accuracy.items())
     run.console.say(f"held-out source accuracy by share of the multiply-adds: {accuracies}")

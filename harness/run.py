@@ -8,12 +8,13 @@ from threading import Lock
 
 from devices import Device, DeviceError, DeviceProfile, Precision, connect
 from devices.fingerprint import TENSORRT_ENGINES
+from harness.bank import Start
 from harness.console import Console
 from harness.data import Domains
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError, Store
 from harness.report import CostModelRecord, series_name
-from harness.run_folder import RunFolder
+from harness.run_folder import RunError, RunFolder
 from harness.search import Budget, InfeasibleBudget
 from harness.settings import RunSettings
 from harness.side_by_side import Reached, side_by_side
@@ -93,6 +94,17 @@ class Run:
             return configuration.profile.engines[0]
         found = self.folder.record.devices.get(configuration.name, {}).get("engine")
         return None if found is None else str(found)
+
+    def begin_with(self, start: Start) -> None:
+        """Keep what the bank starts from, and tell it. Raises RunError where the run began with other weights."""
+        digest = {"source": start.source, "sha256": start.sha256}
+        if self.folder.record.weights.get("sha256", start.sha256) != start.sha256:
+            raise RunError(
+                f"{start.source} is no longer what the run in {self.folder.path} began with; start a new run"
+            )
+        self.folder.record.weights = digest
+        for note in start.notes:
+            self.console.say(note)
 
     def note(self, problem: Exception) -> None:
         """Keep a problem that costs a part of the result, and tell it."""

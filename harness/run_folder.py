@@ -51,6 +51,8 @@ class Record(BaseModel):
     started: str
     versions: dict[str, str]
     data: dict[str, str] = Field(default_factory=dict)
+    weights: dict[str, str] = Field(default_factory=dict)
+    """What adaptation started from, where that was not random."""
     devices: dict[str, dict[str, Any]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     comparisons: dict[str, list[Comparison]] = Field(default_factory=dict)

@@ -79,6 +79,8 @@ class RunSettings(BaseModel):
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
     model: str | None = None
+    weights: str | None = None
+    """`imagenet`, a file of weights, or the folder of a bank; None: random."""
     baselines: tuple[str, ...] = ()
     """Networks of torchvision to be adapted and measured beside the bank's subnets."""
     source: str | None = None

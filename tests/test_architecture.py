@@ -101,8 +101,14 @@ def test_nothing_is_unpickled_evaluated_or_given_to_a_shell(path: Path) -> None:
     assert not {name.partition(".")[0] for name in imports(path)} & SERIALISERS
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in FORBIDDEN_CALLS, f"line {node.lineno}"
+            allowed = ast.unparse(node.func) == "torch.load" and _loads_weights_only(node)
+            assert allowed or ast.unparse(node.func) not in FORBIDDEN_CALLS, f"line {node.lineno}"
             assert not [k for k in node.keywords if k.arg == "shell"], f"line {node.lineno}"
+
+
+def _loads_weights_only(call: ast.Call) -> bool:
+    """Whether torch's unpickler is held to tensors: those of weights that others have published."""
+    return any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in call.keywords)
 
 
 def test_only_the_console_prints() -> None:

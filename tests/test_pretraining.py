@@ -56,6 +56,14 @@ def test_leaves_a_bank_that_names_held_out_source_images(pretrained: tuple[Path,
     assert all(bool(value.isfinite().all()) for value in bank.state_dict().values())
 
 
+def test_starts_from_weights_and_says_so(pretrained: tuple[Path, Result], tmp_path: Path) -> None:
+    given, run = pretrained[0] / "bank", tmp_path / "run"
+    done = run_here("pretrain", "--iterations", "1", "--weights", given, "--run", run)
+    assert done.code == 0, done.err
+    assert "the heads start as its own" in done.err
+    assert load_bank(run / "bank")[1]["weights"]["source"] == str(given)
+
+
 def test_a_finished_one_is_not_trained_again(pretrained: tuple[Path, Result]) -> None:
     run, _ = pretrained
     before = (run / "bank" / "weights.safetensors").stat().st_mtime_ns

@@ -3,15 +3,23 @@
 from harness.bank.baseline import BaselineError, BaselineNetwork, create_baseline
 from harness.bank.baseline_storage import Baseline, has_baseline, load_baseline, save_baseline
 from harness.bank.heads import Head, Heads, Outputs
-from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, SlimmableLinear, Statistics
+from harness.bank.layers import (
+    Layer,
+    Normalisation,
+    SlimmableBatchNorm2d,
+    SlimmableConv2d,
+    SlimmableDepthwiseConv2d,
+    SlimmableLinear,
+    Statistics,
+)
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
-from harness.bank.resnet import CONFIGS
+from harness.bank.models import MODELS
+from harness.bank.pretrained import Start, start_from
+from harness.bank.resnet import SlimmableResNet
 from harness.bank.standalone import StandaloneBank, create_standalone_bank
 from harness.bank.steps import Step
 from harness.bank.storage import load_bank, save_bank
 from harness.space import Architecture, arch_id, encode
-
-MODELS = tuple(CONFIGS)
 
 __all__ = [
     "MODELS",
@@ -29,8 +37,11 @@ __all__ = [
     "Outputs",
     "SlimmableBatchNorm2d",
     "SlimmableConv2d",
+    "SlimmableDepthwiseConv2d",
     "SlimmableLinear",
+    "SlimmableResNet",
     "StandaloneBank",
+    "Start",
     "Statistics",
     "Step",
     "arch_id",
@@ -43,4 +54,5 @@ __all__ = [
     "load_baseline",
     "save_bank",
     "save_baseline",
+    "start_from",
 ]

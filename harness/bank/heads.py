@@ -28,6 +28,10 @@ class Heads(nn.Module):
         self.target = SlimmableLinear(features, classes)
         self.adapted = SlimmableLinear(features, classes)
 
+    def each(self) -> tuple[SlimmableLinear, ...]:
+        """Return Cs, Ct and Ca."""
+        return self.source, self.target, self.adapted
+
     def forward(self, features: Tensor) -> Outputs:
         """Map pooled features [N, f] to the logits of all heads."""
         return Outputs(self.source(features), self.target(features), self.adapted(features))

@@ -49,6 +49,25 @@ class SlimmableConv2d(nn.Conv2d):
         return plain
 
 
+class SlimmableDepthwiseConv2d(nn.Conv2d):
+    """A convolution of every channel by a filter of its own: it runs on as many channels as arrive."""
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [N, c, H, W] to [N, c, H', W'] with `weight[:c]`."""
+        channels = input.shape[1]
+        return F.conv2d(input, self.weight[:channels], None, self.stride, self.padding, groups=channels)
+
+    def cut(self, channels: int) -> nn.Conv2d:
+        """Return the running part as an ordinary convolution with weights of its own."""
+        kernel, stride, padding = (_pair(value) for value in (self.kernel_size, self.stride, self.padding))
+        plain = nn.Conv2d(channels, channels, kernel, stride, padding, groups=channels, bias=False, device="meta")
+        plain.weight = nn.Parameter(self.weight.detach()[:channels].clone())
+        return plain
+
+
 class SlimmableBatchNorm2d(nn.BatchNorm2d):
     """Batch-norm over the channels that arrive; its running buffers belong to the full-width subnet alone.
 
@@ -114,10 +133,15 @@ class Layer:
     """
 
     name: str
-    module: SlimmableConv2d | SlimmableLinear
+    module: SlimmableConv2d | SlimmableDepthwiseConv2d | SlimmableLinear
     norm: SlimmableBatchNorm2d | None
     inputs: int | None
     outputs: int | None
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether an output reads one input alone, that of its own channel."""
+        return isinstance(self.module, SlimmableDepthwiseConv2d)
 
     def widths(self, arch: Architecture) -> tuple[int, int]:
         """Return the input and output channels that run in the subnet `arch`."""

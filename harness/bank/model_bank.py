@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from harness.bank.heads import Head, Heads, Outputs
 from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableLinear, Statistics
-from harness.bank.resnet import CONFIGS, SlimmableResNet, space_of
+from harness.bank.models import BACKBONES
+from harness.bank.state_dicts import misfit
 from harness.space import Architecture
 
 
@@ -36,14 +37,13 @@ class ModelBank(nn.Module):
 
     def __init__(self, spec: BankSpec) -> None:
         super().__init__()
-        if spec.model not in CONFIGS:
-            raise BankError(f"unknown model {spec.model!r}; known: {', '.join(CONFIGS)}")
+        if spec.model not in BACKBONES:
+            raise BankError(f"unknown model {spec.model!r}; known: {', '.join(BACKBONES)}")
         if len(spec.classes) < 2:
             raise BankError(f"a model bank needs at least two classes, got {len(spec.classes)}")
         self.spec = spec
-        config = CONFIGS[spec.model]
-        self.space = space_of(config)
-        self.backbone = SlimmableResNet(config, spec.input_shape[0])
+        self.backbone = BACKBONES[spec.model](spec.input_shape[0])
+        self.space = self.backbone.space
         self.heads = Heads(self.backbone.out_features, len(spec.classes))
 
     def offers(self, arch: Architecture) -> bool:
@@ -93,15 +93,14 @@ class ModelBank(nn.Module):
         self.space.validate(arch)
         modules = self.backbone.cut(arch, statistics)
         head = self.heads.get_submodule(self.spec.head)
-        modules["classifier"] = head.cut(arch[len(self.backbone.config.planes)])  # type: ignore[operator]
+        modules["classifier"] = head.cut(arch[self.backbone.features_slot])  # type: ignore[operator]
         return nn.Sequential(modules).eval()
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the convolutions and the deployed head, in the order in which a cut runs them."""
         head = self.heads.get_submodule(self.spec.head)
         assert isinstance(head, SlimmableLinear)
-        features = len(self.backbone.config.planes)
-        return (*self.backbone.layers(), Layer("classifier", head, None, features, None))
+        return (*self.backbone.layers(), Layer("classifier", head, None, self.backbone.features_slot, None))
 
     def stored_statistics(self) -> Statistics:
         """Return the running statistics in the full-width state dict (those that imported weights came with)."""
@@ -120,24 +119,22 @@ class ModelBank(nn.Module):
         }
 
     def torchvision_state_dict(self) -> dict[str, Tensor]:
-        """Return the full-width weights under torchvision's names; `fc` is the deployed head."""
-        head = self.heads.get_submodule(self.spec.head).state_dict()
-        return {**self.backbone.state_dict(), **{f"fc.{name}": value for name, value in head.items()}}
+        """Return the full-width weights under torchvision's names; its classifier is the deployed head."""
+        head, name = self.heads.get_submodule(self.spec.head).state_dict(), self.backbone.classifier_name
+        return {**self.backbone.state_dict(), **{f"{name}.{part}": value for part, value in head.items()}}
 
     def load_torchvision(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Take over a torchvision ResNet's weights; `fc` goes to all heads where its number of classes fits.
+        """Take over torchvision's weights of the same network for as many classes; its classifier goes to all heads.
 
-        Raises BankError if names or shapes do not map one to one.
+        Raises BankError, naming the first weight that does not fit.
         """
-        weights = dict(state_dict)
-        fc = {name: weights.pop(f"fc.{name}") for name in ("weight", "bias") if f"fc.{name}" in weights}
-        try:
-            self.backbone.load_state_dict(weights)
-        except RuntimeError as error:
-            raise BankError(f"these weights are not torchvision's {self.spec.model}: {error}") from error
-        if fc and len(fc["weight"]) == len(self.spec.classes):
-            for head in self.heads.children():
-                head.load_state_dict(fc)
+        if problem := misfit(state_dict, self.torchvision_state_dict()):
+            raise BankError(f"these weights are not torchvision's {self.spec.model}: {problem}")
+        weights, name = dict(state_dict), self.backbone.classifier_name
+        classifier = {part: weights.pop(f"{name}.{part}") for part in ("weight", "bias")}
+        self.backbone.load_state_dict(weights)
+        for head in self.heads.each():
+            head.load_state_dict(classifier)
 
 
 def create_bank(

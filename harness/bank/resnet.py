@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from harness.bank.backbone import Backbone
 from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableConv2d, Statistics
 from harness.bank.plain import Residual
 from harness.bank.steps import Step
@@ -157,12 +158,17 @@ class SlimmableBlock(nn.Module):
         return conv, bn
 
 
-class SlimmableResNet(nn.Module):
+class SlimmableResNet(Backbone):
     """Stem and stages up to the pooled features."""
+
+    stem_name = "conv1.weight"
+    classifier_name = "fc"
 
     def __init__(self, config: ResNetConfig, in_channels: int) -> None:
         super().__init__()
         self.config = config
+        self.space = space_of(config)
+        self.features_slot = len(config.planes)
         stem = config.planes[0]
         self.conv1 = (
             SlimmableConv2d(in_channels, stem, 3, 1, 1, bias=False)
@@ -181,12 +187,7 @@ class SlimmableResNet(nn.Module):
                 stage.append(SlimmableBlock(c_in, planes, c_out, stride, config.bottleneck))
                 c_in = c_out
             self.add_module(f"layer{i}", nn.Sequential(*stage))
-        self.out_features = c_in
-        for name, module in self.named_modules():
-            if isinstance(module, SlimmableBatchNorm2d):
-                module.name = name
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.initialise()
 
     def forward(self, images: Tensor, arch: Architecture, normalisation: Normalisation) -> Tensor:
         """Map images [N, C, H, W] to pooled features [N, last stage's width]."""
@@ -202,7 +203,7 @@ class SlimmableResNet(nn.Module):
 
     def steps(self) -> Iterator[Step]:
         """Yield what comes between stem and pooling as steps, each of which depends on the widths before it alone."""
-        slots = tuple(range(len(space_of(self.config).slots)))
+        slots = tuple(range(len(self.space.slots)))
         c_in = 0
         for _, block, inner, out in self._blocks(slots):
             yield from block.steps(c_in, inner, out)
@@ -226,7 +227,7 @@ class SlimmableResNet(nn.Module):
 
     def layers(self) -> Iterator[Layer]:
         """Yield every convolution in forward order."""
-        slots = tuple(range(len(space_of(self.config).slots)))
+        slots = tuple(range(len(self.space.slots)))
         yield Layer("conv1", self.conv1, self.bn1, None, 0)
         c_in = 0
         for name, block, inner, out in self._blocks(slots):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,15 +15,29 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from harness.bank import ModelBank
+from harness.bank import Layer, ModelBank
 from harness.space import Architecture
+
+
+class ChannelPairs:
+    """How many (input, output) pairs of channels the layers of a bank join: of a depthwise one, its channels."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._depthwise = np.array([layer.depthwise for layer in layers])
+
+    def __call__(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Map input and output channels [..., layers, 2] to pairs [..., layers]."""
+        inputs, outputs = widths[..., 0], widths[..., 1]
+        pairs: NDArray[np.int64] = np.where(self._depthwise, 1, inputs) * outputs
+        return pairs
 
 
 class ComplexityCounter:
     """Counts for any architecture of a bank, in microseconds, from one fvcore run over one subnet.
 
-    A layer's multiply-adds are proportional to its inputs and to its outputs, so fvcore's count of the smallest subnet
-    per pair of channels, times the channels that run, is fvcore's count of any other - exactly, in integers.
+    A layer's multiply-adds are proportional to its inputs and to its outputs (depthwise: to its outputs), so fvcore's
+    count of the smallest subnet per pair of channels, times those that run, is fvcore's count of any other - exactly,
+    in integers.
     """
 
     def __init__(self, bank: ModelBank) -> None:
@@ -31,7 +46,8 @@ class ComplexityCounter:
         smallest = bank.space.smallest
         cut = bank.cut(smallest, bank.neutral_statistics(smallest)).cpu().float()
         counted = count_macs(cut, bank.spec.input_shape)
-        pairs = np.array([layer.widths(smallest) for layer in layers], np.int64).prod(1)
+        self._pairs = ChannelPairs(layers)
+        pairs = self._pairs(np.array([layer.widths(smallest) for layer in layers], np.int64))
         self.layer_names = tuple(layer.name for layer in layers)
         #: Multiply-adds of one image per (input, output) channel pair, by layer.
         self._per_pair = np.array([counted[name] for name in self.layer_names], np.int64) // pairs
@@ -45,8 +61,9 @@ class ComplexityCounter:
         # Fixed widths follow two slots appended to the architecture: image channels and classes.
         count = len(smallest)
         self._fixed = np.array([bank.spec.input_shape[0], len(bank.spec.classes)], np.int64)
-        self._inputs = np.array([count if layer.inputs is None else layer.inputs for layer in layers])
-        self._outputs = np.array([count + 1 if layer.outputs is None else layer.outputs for layer in layers])
+        inputs = [count if layer.inputs is None else layer.inputs for layer in layers]
+        outputs = [count + 1 if layer.outputs is None else layer.outputs for layer in layers]
+        self._ends = np.array([inputs, outputs]).T
 
     def macs(self, arch: Architecture) -> int:
         """Return the multiply-adds of one image."""
@@ -58,7 +75,7 @@ class ComplexityCounter:
 
     def channels(self, arch: Architecture) -> int:
         """Return the number of output channels of all layers: that of folded biases."""
-        return int(self._widths(arch)[1].sum())
+        return int(self._widths(arch)[:, 1].sum())
 
     def compute_fraction(self, arch: Architecture) -> float:
         """Return the multiply-adds as a fraction of the full-width subnet's."""
@@ -66,34 +83,32 @@ class ComplexityCounter:
 
     def layer_macs(self, arch: Architecture) -> NDArray[np.int64]:
         """Return the multiply-adds of every layer for one image [layers]."""
-        inputs, outputs = self._widths(arch)
-        macs: NDArray[np.int64] = self._per_pair * inputs * outputs
+        macs: NDArray[np.int64] = self._per_pair * self._pairs(self._widths(arch))
         return macs
 
     def layer_params(self, arch: Architecture) -> NDArray[np.int64]:
         """Return the folded weights and biases of every layer [layers]."""
-        inputs, outputs = self._widths(arch)
-        return self._kernel * inputs * outputs + outputs
+        widths = self._widths(arch)
+        return self._kernel * self._pairs(widths) + widths[:, 1]
 
     def layer_activations(self, arch: Architecture) -> NDArray[np.int64]:
         """Return how many numbers every layer writes for one image [layers]."""
-        _, outputs = self._widths(arch)
-        numbers: NDArray[np.int64] = self._per_pair // self._kernel * outputs
+        numbers: NDArray[np.int64] = self._per_pair // self._kernel * self._widths(arch)[:, 1]
         return numbers
 
     def layer_inputs(self, arch: Architecture) -> NDArray[np.int64]:
         """Return how many numbers every layer reads for one image, beside its weights [layers]."""
-        inputs, _ = self._widths(arch)
-        numbers: NDArray[np.int64] = self._input_area * inputs
+        numbers: NDArray[np.int64] = self._input_area * self._widths(arch)[:, 0]
         return numbers
 
     @cached_property
     def _full_macs(self) -> int:
         return self.macs(self.space.full)
 
-    def _widths(self, arch: Architecture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        widths = np.concatenate([np.asarray(arch, np.int64), self._fixed])
-        return widths[self._inputs], widths[self._outputs]
+    def _widths(self, arch: Architecture) -> NDArray[np.int64]:
+        """Return the input and output channels of every layer [layers, 2]."""
+        widths: NDArray[np.int64] = np.concatenate([np.asarray(arch, np.int64), self._fixed])[self._ends]
+        return widths
 
 
 def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, int]:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from harness.bank import Architecture, Layer, ModelBank, SlimmableConv2d
-from harness.costs.complexity import input_shapes
+from harness.bank import Architecture, Layer, ModelBank, SlimmableLinear
+from harness.costs.complexity import ChannelPairs, input_shapes
 
 Widths = tuple[int, int]
 
@@ -27,24 +27,29 @@ class LayerKind:
     stride: tuple[int, int] | None
     padding: tuple[int, int] | None
     size: tuple[int, int]
+    depthwise: bool = False
 
     @property
     def name(self) -> str:
-        """What it is called in a report: 3x3/2 at 56x56."""
+        """What it is called in a report: 3x3/2 at 56x56, 3x3 depthwise at 28x28."""
         if self.kernel is None or self.stride is None:
             return "linear"
         step = f"/{self.stride[0]}" if max(self.stride) > 1 else ""
-        return f"{self.kernel[0]}x{self.kernel[1]}{step} at {self.size[0]}x{self.size[1]}"
+        kind = " depthwise" if self.depthwise else ""
+        return f"{self.kernel[0]}x{self.kernel[1]}{step}{kind} at {self.size[0]}x{self.size[1]}"
 
     def file_name(self, inputs: int, outputs: int) -> str:
         """Return what a measured layer is filed under: conv3x3s2-56x56-64-128."""
         if self.kernel is None or self.stride is None:
             return f"linear-{inputs}-{outputs}"
         (height, width), (high, wide) = self.kernel, self.size
-        return f"conv{height}x{width}s{self.stride[0]}-{high}x{wide}-{inputs}-{outputs}"
+        kind = "depthwise" if self.depthwise else "conv"
+        return f"{kind}{height}x{width}s{self.stride[0]}-{high}x{wide}-{inputs}-{outputs}"
 
     def module(self, inputs: int, outputs: int) -> nn.Sequential:
         """Return such a layer as a network of its own: the mean over positions keeps its answer small.
+
+        A depthwise one has as many inputs as outputs.
 
         Its weights are the same every time, so that a device which compiles it knows it again.
         """
@@ -55,7 +60,8 @@ class LayerKind:
     def _module(self, inputs: int, outputs: int) -> nn.Sequential:
         if self.kernel is None or self.stride is None or self.padding is None:
             return nn.Sequential(nn.Linear(inputs, outputs))
-        conv = nn.Conv2d(inputs, outputs, self.kernel, self.stride, self.padding)
+        groups = outputs if self.depthwise else 1
+        conv = nn.Conv2d(inputs, outputs, self.kernel, self.stride, self.padding, groups=groups)
         return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
     def input_shape(self, inputs: int) -> tuple[int, ...]:
@@ -81,6 +87,7 @@ class LayerTable:
         self._fixed = [bank.spec.input_shape[0], len(bank.spec.classes)]
         self._inputs = np.array([count if layer.inputs is None else layer.inputs for layer in self.layers])
         self._outputs = np.array([count + 1 if layer.outputs is None else layer.outputs for layer in self.layers])
+        self._pairs = ChannelPairs(self.layers)
         self._taps = [layer.module.weight[0, 0].numel() for layer in self.layers]
 
     def ends_block(self, index: int) -> bool:
@@ -100,18 +107,19 @@ class LayerTable:
 
     def weights(self, widths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many weights networks of such `widths` have in all, biases apart [architectures]."""
-        found: NDArray[np.int64] = widths.prod(axis=2) @ np.array(self._taps)
+        found: NDArray[np.int64] = self._pairs(widths) @ np.array(self._taps)
         return found
 
     def weights_of(self, widths: Sequence[Widths]) -> int:
         """Return the same of the `layer_widths` of one architecture."""
-        return sum(inputs * outputs * taps for (inputs, outputs), taps in zip(widths, self._taps, strict=True))
+        found = zip(widths, self.layers, self._taps, strict=True)
+        return sum((1 if layer.depthwise else inputs) * outputs * taps for (inputs, outputs), layer, taps in found)
 
 
 def _kind(layer: Layer, shape: tuple[int, ...]) -> LayerKind:
-    if not isinstance(layer.module, SlimmableConv2d):
+    if isinstance(layer.module, SlimmableLinear):
         return LayerKind(None, None, None, (1, 1))
     module = layer.module
     assert not isinstance(module.padding, str), "slimmable convolutions pad by numbers"
     kernel, stride, padding = ((int(h), int(w)) for h, w in (module.kernel_size, module.stride, module.padding))
-    return LayerKind(kernel, stride, padding, (shape[-2], shape[-1]))
+    return LayerKind(kernel, stride, padding, (shape[-2], shape[-1]), layer.depthwise)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from onnx import NodeProto, helper
+import numpy as np
+from onnx import NodeProto, helper, numpy_helper
 from torch import nn
 
-from harness.bank.plain import Residual
+from harness.bank.plain import LinearResidual, Residual
 
 
 class GraphWriter:
@@ -50,6 +51,11 @@ class GraphWriter:
                     pads=_both_sides(module.padding),
                     strides=module.stride,
                 )
+            case LinearResidual():
+                return self._node("Add", f"{name}.add", [self.emit(module.branch, f"{name}.branch", x), x])
+            case nn.ReLU6():
+                bounds = [self._constant(f"{name}.{end}", value) for end, value in (("least", 0.0), ("most", 6.0))]
+                return self._node("Clip", name, [x, *bounds])
             case nn.ReLU():
                 return self._node("Relu", name, [x])
             case nn.MaxPool2d():
@@ -70,6 +76,9 @@ class GraphWriter:
             case nn.Linear():
                 return self._node("Gemm", name, [x, f"{name}.weight", f"{name}.bias"], alpha=1.0, beta=1.0, transB=1)
         raise TypeError(f"there is no ONNX rule for {type(module).__name__} ({name})")
+
+    def _constant(self, name: str, value: float) -> str:
+        return self._node("Constant", name, [], value=numpy_helper.from_array(np.array(value, np.float32)))
 
     def _node(self, operator: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))

@@ -26,8 +26,9 @@ INPUT, OUTPUT = "images", "logits"
 class Template:
     """Nodes, input and output of every subnet of one kind of bank, at one batch size.
 
-    Widths appear in the weights alone, so a subnet is these nodes with its own weights: no tracing, and no weights
-    held here. For latency, which depends on shapes alone, any bank will do - an untrained one included:
+    Widths appear in the weights alone (of a depthwise convolution, in its groups too), so a subnet is these nodes with
+    its own weights: no tracing, and no weights held here. For latency, which depends on shapes alone, any bank will do
+    - an untrained one included:
 
         bank = create_bank("resnet50", classes, (3, 224, 224))
         model = Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch))
@@ -79,12 +80,20 @@ class Template:
         }
         model = ModelProto()
         model.CopyFrom(self.model)
+        _set_groups(model, {layer.name: layer.widths(arch)[1] for layer in bank.layers() if layer.depthwise})
         helper.set_model_props(model, {**(metadata or {}), **about})
         weights: list[tuple[str, NDArray[np.float32]]] = []
         for layer in bank.layers():
             weight, bias = folded(layer, arch, statistics)
             weights += [(f"{layer.name}.weight", _array(weight)), (f"{layer.name}.bias", _array(bias))]
         return serialise(model, weights)
+
+
+def _set_groups(model: ModelProto, groups: Mapping[str, int]) -> None:
+    for node in model.graph.node:
+        if node.name in groups:
+            (attribute,) = (attribute for attribute in node.attribute if attribute.name == "group")
+            attribute.i = groups[node.name]
 
 
 def folded(layer: Layer, arch: Architecture, statistics: Statistics) -> tuple[Tensor, Tensor]:

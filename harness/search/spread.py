@@ -61,7 +61,7 @@ class SpreadScorer(Scorer):
 
 def shared_out(bank: ModelBank, archs: Sequence[Architecture], count: int) -> list[list[Architecture]]:
     """Split architectures into `count` parts of about the same work, those that begin alike together."""
-    order = [step.inputs for step in bank.backbone.steps()]
+    order = [layer.inputs for layer in bank.layers() if layer.inputs is not None]
     ranked = sorted(archs, key=lambda arch: [arch[index] for index in order])
     work = list(accumulate(sum(arch) ** 2 for arch in ranked))  # about what a subnet's products follow
     shares: list[list[Architecture]] = [[] for _ in range(count)]

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from harness.bank import ModelBank, StandaloneBank
+from harness.bank import ModelBank
 from harness.search.score_book import ScoreBook, score_key
-from harness.search.walk import PATH_BYTES, Walk, path_bytes
+from harness.search.walk import Walk, can_walk
 from harness.space import Architecture, Space, encode
 
 Norm = Literal["l2", "l1"]
@@ -136,10 +136,8 @@ class Scorer:
             yield from ((arch, self._probabilities(logits)) for arch, logits in self._walk.logits(archs))
 
     def _new_walk(self) -> Walk | None:
-        """Return a walk where subnets share weights and memory suffices; else each goes through the network alone."""
-        if isinstance(self._bank, StandaloneBank) or path_bytes(self._bank, len(self._images)) > PATH_BYTES:
-            return None
-        return Walk(self._bank, self._images)
+        """Return a walk where that is possible; else each subnet goes through the network alone."""
+        return Walk(self._bank, self._images) if can_walk(self._bank, len(self._images)) else None
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         return (logits / self._temperature).softmax(dim=1)

@@ -16,7 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.bank import ModelBank, Normalisation, SlimmableBatchNorm2d, SlimmableLinear, Step
+from harness.bank import (
+    ModelBank,
+    Normalisation,
+    SlimmableBatchNorm2d,
+    SlimmableLinear,
+    SlimmableResNet,
+    StandaloneBank,
+    Step,
+)
 from harness.search.convolution import NestedConvolution
 from harness.space import Architecture
 
@@ -82,14 +90,14 @@ class _Stage:
 
 
 class Walk:
-    """Computes logits of subnets of a bank whose weights, like the images [N, C, H, W], stay as they are."""
+    """Computes logits of subnets of a residual bank whose weights, like the images [N, C, H, W], stay as they are."""
 
     @torch.no_grad()
     def __init__(self, bank: ModelBank, images: Tensor) -> None:
         head = bank.heads.get_submodule(bank.spec.head)
         assert isinstance(head, SlimmableLinear)
         self._head = head
-        stem = bank.backbone.stem(images, bank.space.full[0], Normalisation()).permute(1, 2, 3, 0).contiguous()
+        stem = residual(bank).stem(images, bank.space.full[0], Normalisation()).permute(1, 2, 3, 0).contiguous()
         self._stem = _State(stem, None, stem.nbytes)
         self._stages = _stages(bank, (stem.shape[1], stem.shape[2]))
         self._kept = _Kept(KEPT_BYTES)
@@ -162,10 +170,23 @@ class _Kept:
             self._bytes -= self._states.popitem(last=False)[1].nbytes
 
 
+def can_walk(bank: ModelBank, images: int) -> bool:
+    """Whether subnets share weights, form a line of steps, and memory suffices for so many images."""
+    if isinstance(bank, StandaloneBank) or not isinstance(bank.backbone, SlimmableResNet):
+        return False
+    return path_bytes(bank, images) <= PATH_BYTES
+
+
+def residual(bank: ModelBank) -> SlimmableResNet:
+    """Return the backbone of a bank that can be walked."""
+    assert isinstance(bank.backbone, SlimmableResNet)
+    return bank.backbone
+
+
 def path_bytes(bank: ModelBank, images: int) -> int:
     """Return the memory that one path from stem to head takes at full width, in float32."""
     one = torch.empty(2, *bank.spec.input_shape, device="meta")
-    stem = bank.backbone.maxpool(one.new_empty(2, bank.space.full[0], *_stem_size(bank)))
+    stem = residual(bank).maxpool(one.new_empty(2, bank.space.full[0], *_stem_size(bank)))
     size = (int(stem.shape[2]), int(stem.shape[3]))
     numbers = bank.space.full[0] * size[0] * size[1]
     for stage in _stages(bank, size):
@@ -179,12 +200,12 @@ def path_bytes(bank: ModelBank, images: int) -> int:
 
 def _stem_size(bank: ModelBank) -> tuple[int, int]:
     _, height, width = bank.spec.input_shape
-    return NestedConvolution(bank.backbone.conv1, (height, width)).output_size
+    return NestedConvolution(residual(bank).conv1, (height, width)).output_size
 
 
 def _stages(bank: ModelBank, size: tuple[int, int]) -> tuple[_Stage, ...]:
     """Return the backbone's steps for what a stem of this height and width hands to the first."""
-    steps = list(bank.backbone.steps())
+    steps = list(residual(bank).steps())
     after = [*(step.inputs for step in steps[1:]), steps[-1].block]
     stages: list[_Stage] = []
     for step, width in zip(steps, after, strict=True):

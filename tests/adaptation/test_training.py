@@ -16,6 +16,7 @@ from harness.adaptation.batches import model_batch
 from harness.adaptation.training import train
 from harness.bank import Architecture, ModelBank, StandaloneBank, create_bank, create_standalone_bank
 from harness.data import Domains
+from tests.bank.factory import stem_of
 
 
 def capacity(arch: Architecture) -> float:
@@ -134,11 +135,11 @@ def test_every_method_trains_the_weights_of_all_it_uses(domains: Domains, bank: 
 def test_standalone_leaves_weights_outside_its_one_subnet_alone(domains: Domains) -> None:
     settings = AdaptationSettings.model_validate({**SETTINGS.model_dump(), "method": "symnet", "weight_decay": 0.0})
     bank = create_bank("resnet8", domains.classes, (1, 16, 16), seed=1)
-    before = bank.backbone.conv1.weight.detach().clone()
+    before = stem_of(bank).weight.detach().clone()
     train(bank, domains, settings, capacity=capacity, only=bank.space.smallest)
     width = bank.space.smallest[0]
-    assert torch.equal(before[width:], bank.backbone.conv1.weight[width:])
-    assert not torch.equal(before[:width], bank.backbone.conv1.weight[:width])
+    assert torch.equal(before[width:], stem_of(bank).weight[width:])
+    assert not torch.equal(before[:width], stem_of(bank).weight[:width])
 
 
 def test_networks_trained_apart_are_those_trained_alone_and_resume_where_they_were(

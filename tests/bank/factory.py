@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.bank import ModelBank, SlimmableBatchNorm2d, create_bank
+from harness.bank import ModelBank, SlimmableBatchNorm2d, SlimmableConv2d, create_bank
 
 #: The smallest images that each model is tested on.
-SHAPES = {"resnet8": (1, 16, 16), "resnet18": (3, 32, 32), "resnet34": (3, 32, 32), "resnet50": (3, 32, 32)}
+SHAPES = {
+    "resnet8": (1, 16, 16),
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50", "mobilenet_v2"), (3, 32, 32)),
+}
 
 
 def lived_in_bank(model: str, classes: int = 5, seed: int = 0) -> ModelBank:
@@ -25,6 +28,13 @@ def lived_in_bank(model: str, classes: int = 5, seed: int = 0) -> ModelBank:
                 module.running_mean.normal_(0.0, 0.3, generator=generator)
                 module.running_var.uniform_(0.5, 2.0, generator=generator)
     return bank
+
+
+def stem_of(bank: ModelBank) -> SlimmableConv2d:
+    """Return the first convolution."""
+    stem = bank.layers()[0].module
+    assert isinstance(stem, SlimmableConv2d)
+    return stem
 
 
 def images_for(bank: ModelBank, count: int, seed: int = 0) -> Tensor:

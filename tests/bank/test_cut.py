@@ -38,10 +38,10 @@ def test_cuts_of_the_small_resnet_equal_the_bank(seed: int) -> None:
     assert_cut_equals_bank(bank_of("resnet8"), seed)
 
 
-@pytest.mark.parametrize("model", ["resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("model", ["resnet18", "resnet34", "resnet50", "mobilenet_v2"])
 @given(seeds)
 @settings(max_examples=5, deadline=None)
-def test_cuts_of_the_large_resnets_equal_the_bank(model: str, seed: int) -> None:
+def test_cuts_of_the_large_networks_equal_the_bank(model: str, seed: int) -> None:
     assert_cut_equals_bank(bank_of(model), seed)
 
 
@@ -79,7 +79,7 @@ def test_the_layers_of_a_bank_are_those_of_its_cuts_in_shape_and_order(model: st
     arch = bank.space.sample(np.random.default_rng(4))
     cut = bank.cut(arch, bank.neutral_statistics(arch))
     shapes = {
-        name: (module.weight.shape[1], module.weight.shape[0])
+        name: (module.weight.shape[1] * getattr(module, "groups", 1), module.weight.shape[0])
         for name, module in cut.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }

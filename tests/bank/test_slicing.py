@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.bank import ModelBank, Normalisation, Statistics
+from harness.bank import ModelBank, Normalisation, SlimmableResNet, Statistics
 from harness.space import Architecture
 from tests.bank.factory import images_for, lived_in_bank
 
@@ -22,6 +22,7 @@ def masked_logits(bank: ModelBank, images: Tensor, arch: Architecture, statistic
     Zeroed channels feed nothing onward, so the channels left compute what the subnet computes.
     """
     state = bank.torchvision_state_dict()
+    assert isinstance(bank.backbone, SlimmableResNet)
     config = bank.backbone.config
     stages = len(config.planes)
     outputs, inner = arch[1 : 1 + stages], iter(arch[1 + stages :])

@@ -28,7 +28,36 @@ def counter_of(model: str) -> ComplexityCounter:
 
 
 def closed_form(model: str, arch: Architecture) -> tuple[int, int]:
-    """Return (multiply-adds, parameters) written from the definition of ResNets alone, convolution by convolution."""
+    """Return (multiply-adds, parameters) written from the definition of the network, convolution by convolution."""
+    return mobilenet_closed_form(arch) if model == "mobilenet_v2" else resnet_closed_form(model, arch)
+
+
+def mobilenet_closed_form(arch: Architecture) -> tuple[int, int]:
+    channels, size, _ = SHAPES["mobilenet_v2"]
+    stem, *outputs = arch[:8]
+    last, inner = arch[8], list(arch[9:])
+    size //= 2
+    macs = stem * channels * 9 * size**2
+    params = stem * channels * 9 + stem
+    c_in = stem
+    for stage, (out, blocks, stride) in enumerate(
+        zip(outputs, (1, 2, 3, 4, 3, 3, 1), (1, 2, 2, 2, 1, 2, 1), strict=True)
+    ):
+        for block in range(blocks):
+            wide = inner.pop(0) if stage else c_in
+            if stage:
+                macs += c_in * wide * size**2
+                params += c_in * wide + wide
+            size //= stride if block == 0 else 1
+            macs += (wide * 9 + wide * out) * size**2
+            params += wide * 9 + wide + wide * out + out
+            c_in = out
+    assert not inner
+    macs += c_in * last * size**2 + last * CLASSES
+    return macs, params + c_in * last + last + last * CLASSES + CLASSES
+
+
+def resnet_closed_form(model: str, arch: Architecture) -> tuple[int, int]:
     config = CONFIGS[model]
     stages = len(config.planes)
     channels, height, _ = SHAPES[model]
@@ -86,12 +115,13 @@ def test_counts_equal_fvcore_s_on_the_cut_subnet_layer_by_layer(model: str) -> N
         assert counter.layer_macs(arch).tolist() == [counted[name] for name in counter.layer_names]
 
 
-def test_parameters_and_activations_are_those_of_the_exported_graph() -> None:
-    bank, counter = lived_in_bank("resnet50", CLASSES), counter_of("resnet50")
+@pytest.mark.parametrize("model", ["resnet50", "mobilenet_v2"])
+def test_parameters_and_activations_are_those_of_the_exported_graph(model: str) -> None:
+    bank, counter = lived_in_bank(model, CLASSES), counter_of(model)
     arch = bank.space.sample(np.random.default_rng(3))
-    model = ModelProto.FromString(Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch)))
-    assert counter.params(arch) == sum(numpy_helper.to_array(tensor).size for tensor in model.graph.initializer)
-    graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+    exported = ModelProto.FromString(Template.create(bank).subnet(bank, arch, bank.neutral_statistics(arch)))
+    assert counter.params(arch) == sum(numpy_helper.to_array(tensor).size for tensor in exported.graph.initializer)
+    graph = shape_inference.infer_shapes(exported, strict_mode=True).graph
     sizes = {
         value.name: int(np.prod([d.dim_value for d in value.type.tensor_type.shape.dim]))
         for value in [*graph.value_info, *graph.output]
@@ -106,6 +136,14 @@ def test_the_full_resnet50_costs_what_is_known_of_it() -> None:
     assert counter.macs(bank.space.full) == 4_089_184_256
     # torchvision's 25,557,032 less batch-norm's weight and bias per channel plus one folded bias.
     assert counter.params(bank.space.full) == 25_557_032 - 26_560
+
+
+def test_the_full_mobilenet_v2_costs_what_is_known_of_it() -> None:
+    bank = create_bank("mobilenet_v2", [str(i) for i in range(1000)], (3, 224, 224))
+    counter = ComplexityCounter(bank)
+    assert counter.macs(bank.space.full) == 300_774_272
+    # torchvision's 3,504,872 less batch-norm's weight and bias per channel plus one folded bias.
+    assert counter.params(bank.space.full) == 3_504_872 - 17_056
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -98,7 +98,7 @@ def test_each_of_the_three_limits_holds_where_it_should() -> None:
     assert layer_ms(ROOF, layers) == [10.0, 8.0, 0.002]
 
 
-@pytest.mark.parametrize("model", ["resnet8", "resnet50"])
+@pytest.mark.parametrize("model", ["resnet8", "resnet50", "mobilenet_v2"])
 def test_what_layers_read_is_what_the_exported_graph_reads(model: str) -> None:
     bank = lived_in_bank(model, 5)
     arch: Architecture = bank.space.sample(np.random.default_rng(3))

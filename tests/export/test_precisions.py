@@ -92,6 +92,21 @@ class TestEveryPrecision:
         assert 0 < error < {"fp16": 0.01, "int8": 0.2}[precision]
 
 
+@pytest.mark.parametrize("precision", REDUCED)
+def test_depthwise_convolutions_and_clips_come_along(precision: Precision) -> None:
+    bank = lived_in_bank("mobilenet_v2")
+    some = images_for(bank, 32)
+    before = exported(bank, some)
+    converted = in_precision(before, precision, some)
+    made_by = {output: node.op_type for node in parsed(converted).graph.node for output in node.output}
+    layers = [node for node in parsed(converted).graph.node if node.op_type == "Conv"]
+    assert len(layers) == 52
+    if precision == "fp16":
+        assert relative_error(engine_logits(converted, some), engine_logits(before, some)) < 0.1  # deep, and random
+    else:
+        assert all(made_by[name] == "DequantizeLinear" for node in layers for name in node.input[:2])
+
+
 def test_float16_is_in_the_weights(model: bytes, images: torch.Tensor) -> None:
     halved = in_precision(model, "fp16", images)
     proto = parsed(halved)

@@ -13,11 +13,12 @@ from harness.export import single_layer, topology_key
 from tests.bank.factory import SHAPES
 
 
-@pytest.mark.parametrize("model", ["resnet8", "resnet50"])
+@pytest.mark.parametrize("model", ["resnet8", "resnet50", "mobilenet_v2"])
 def test_every_kind_of_layer_is_a_network_that_answers_as_torch_does(model: str) -> None:
     table = LayerTable(create_bank(model, ["a", "b", "c"], SHAPES[model]))
     for kind in table.kinds:
-        module, shape = kind.module(5, 6).eval(), kind.input_shape(5)
+        inputs = 6 if kind.depthwise else 5
+        module, shape = kind.module(inputs, 6).eval(), kind.input_shape(inputs)
         images = torch.rand(2, *shape)
         session = onnxruntime.InferenceSession(single_layer(module, shape, 6, batch_size=2))
         (found,) = session.run(None, {"images": images.numpy()})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.bank import ModelBank, StandaloneBank
 from harness.search import Scorer, convolution, upem, walk
-from harness.search.walk import Walk, path_bytes
+from harness.search.walk import Walk, can_walk, path_bytes
 from harness.space import Architecture
 from tests.bank.factory import images_for, lived_in_bank
 
@@ -108,9 +108,18 @@ def test_subnets_too_large_to_walk_are_scored_alike(monkeypatch: pytest.MonkeyPa
     bank, images = bank_and_images("resnet8")
     archs = bank.space.drops(bank.space.full, 0.5)
     walked = Scorer(bank, images)(archs)
-    monkeypatch.setattr(upem, "PATH_BYTES", path_bytes(bank, IMAGES) - 1)
+    monkeypatch.setattr(walk, "PATH_BYTES", path_bytes(bank, IMAGES) - 1)
     monkeypatch.setattr(Walk, "logits", None)
     assert Scorer(bank, images)(archs) == pytest.approx(walked, abs=1e-4)
+
+
+def test_a_network_that_is_no_line_of_residual_steps_is_scored_alike() -> None:
+    bank, images = bank_and_images("mobilenet_v2")
+    assert not can_walk(bank, IMAGES)
+    archs = [bank.space.uniform(0.5), bank.space.smallest]
+    anchor = plain("mobilenet_v2", bank.space.full)
+    expected = [upem.discrepancy(plain("mobilenet_v2", arch), anchor) for arch in archs]
+    assert Scorer(bank, images)(archs) == pytest.approx(expected, abs=1e-6)
 
 
 def test_networks_trained_apart_are_scored_with_their_own_weights() -> None:

@@ -26,7 +26,7 @@ class Tensor(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One operator; attributes are integers, floats, text, or lists of numbers."""
+    """One operator; attributes are integers, floats, text, tensors, or lists of numbers."""
 
     operator: str
     name: str
@@ -125,6 +125,8 @@ def _attribute(message: Any) -> tuple[str, Any]:
             found = _signed(value)
         elif number == 4:
             found = _text(value)
+        elif number == 5:
+            found = _tensor(value)[1]
         elif number == 7:
             floats += struct.unpack("<%df" % (len(value) // 4), value)
         elif number == 8:

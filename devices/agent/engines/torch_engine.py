@@ -36,13 +36,15 @@ class TorchNetwork:
         """Read the file and bring its weights to `device`; raises `EngineError` where it holds what is not known."""
         network = read(path)
         source, target = network.source(), network.outputs[0]
-        for node in network.nodes:
+        constants = {node.outputs[0]: node.attributes["value"] for node in network.nodes if node.operator == "Constant"}
+        self._nodes = [node for node in network.nodes if node.outputs[0] not in constants]
+        for node in self._nodes:
             if node.operator not in _OPERATORS:
                 raise EngineError("the torch engine has no operator %s (%s)" % (node.operator, node.name))
         self.input_shape = source.shape
         self._source, self._target = source.name, target.name
-        self._nodes = network.nodes
-        self._weights = {name: _weight(name, tensor).to(device) for name, tensor in network.weights.items()}
+        tensors = {**network.weights, **constants}
+        self._weights = {name: _weight(name, tensor).to(device) for name, tensor in tensors.items()}
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output for `x`, which is float32; raises `EngineError` for a file that contradicts itself."""
@@ -199,6 +201,7 @@ def _cast(node: Node, x: torch.Tensor) -> torch.Tensor:
 _OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
     "Add": lambda _, a, b: a + b,
     "Cast": _cast,
+    "Clip": lambda _, x, least, most: torch.clamp(x, least, most),
     "Conv": _conv,
     "Flatten": _flatten,
     "Gemm": _gemm,
