@@ -56,23 +56,62 @@ Weights = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Source = Annotated[
-    Path | None,
+Baseline = Annotated[
+    str | None,
     typer.Option(
-        "--source", help="Labelled images: one folder per class (default: embedded digits).", rich_help_panel=DATA
+        "--baseline",
+        help="Networks of torchvision, comma-separated, to adapt and measure beside the subnets: mobilenet_v2,...",
+        rich_help_panel=DATA,
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        help="Labelled images: one folder per class, an image list ('path label' lines), or by name: mnist, usps, "
+        "svhn, cifar10, office31:amazon and so on; see docs/data.md. A name wins over a path (default: embedded "
+        "digits).",
+        rich_help_panel=DATA,
     ),
 ]
 Target = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--target",
-        help="Target images; class folders, where there are any, are for the report alone.",
+        help="Target images, named like --source, or a flat folder; labels, where there are any, are for the report "
+        "alone. cifar10:corrupted and cifar10:noise, blur, fog, jpeg are made in code (-1 to -5: severity).",
+        rich_help_panel=DATA,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        help="Folder that holds the data sets known by name, as they unpack; and of paths in image lists.",
+        rich_help_panel=DATA,
+    ),
+]
+Download = Annotated[
+    bool,
+    typer.Option("--download", help="Fetch mnist, usps, svhn or cifar10 where it is absent.", rich_help_panel=DATA),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes that decode images too many for memory ahead of training (default: one a core, up to 8).",
         rich_help_panel=DATA,
     ),
 ]
 ImageSize = Annotated[
     int | None,
-    typer.Option("--image-size", min=16, help="Height and width in pixels (default: 224).", rich_help_panel=DATA),
+    typer.Option(
+        "--image-size",
+        min=16,
+        help="Height and width in pixels (default: 224; small sets: their own).",
+        rich_help_panel=DATA,
+    ),
 ]
 Budgets = Annotated[
     str | None,
@@ -252,8 +291,12 @@ def pipeline(
     host: Host = None,
     model: Model = None,
     weights: Weights = None,
+    baseline: Baseline = None,
     source: Source = None,
     target: Target = None,
+    data_root: DataRoot = None,
+    download: Download = False,
+    workers: Workers = None,
     image_size: ImageSize = None,
     budgets: Budgets = None,
     latency_ms: LatencyMs = None,
@@ -385,12 +428,21 @@ def selfcheck(
 @app.command()
 def ablation(
     context: typer.Context,
-    tasks: Annotated[str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist.")] = "digits",
+    tasks: Annotated[
+        str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist, or pairs: svhn->mnist.")
+    ] = "digits",
+    experiments: Annotated[
+        str,
+        typer.Option(
+            "--experiments",
+            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, upem, search, convergence.",
+        ),
+    ] = "ladder",
     methods: Annotated[
         str | None, typer.Option("--methods", "--method", help="Rungs of the ladder, comma-separated (default: all).")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")] = 5,
-    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds mnist/ and usps/.")] = None,
+    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds the data sets.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Tasks and seeds trained at the same time.")] = 2,
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,
@@ -405,9 +457,9 @@ def ablation(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train every method of the ladder over tasks and seeds: table, paired gains, UPEM's correlation, picture.
+    """The experiments over tasks and seeds, the ladder of methods by default: tables, paired gains, pictures.
 
-    Finished trainings are kept in the folder, so the same command resumes.
+    Finished trainings are kept in the folder and shared by experiments, so the same command resumes.
     """
     from harness.main import execute_ablation
 

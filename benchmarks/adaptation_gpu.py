@@ -26,12 +26,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from harness import environment  # noqa: F401 (before torch runs)
 from harness.adaptation import AdaptationSettings, Hardware, find_hardware, train
-from harness.adaptation.batches import draw
-from harness.adaptation.objective import adaptation_losses, ramp
-from harness.adaptation.training import model_batch
+from harness.adaptation.batches import draw, model_batch
+from harness.adaptation.objective import Batch, adaptation_losses, ramp
 from harness.bank import ModelBank, create_bank
 from harness.costs import ComplexityCounter
-from harness.data import Domains, LabelledImages, Preprocessing
+from harness.data import Domains, LabelledImages, Preprocessing, training_batches
 
 #: (model, image size, images per domain) where they are not given.
 DEFAULTS = {"cuda": ("resnet50", 224, 64), "cpu": ("resnet18", 64, 16)}
@@ -84,6 +83,10 @@ def ours(
     return np.diff(times).tolist()
 
 
+def _batch(domains: Domains, size: int, rng: np.random.Generator, device: torch.device) -> Batch:
+    return Batch(*next(training_batches(domains, [draw(domains, size, rng)], device)))
+
+
 def plain(
     bank: ModelBank, domains: Domains, settings: AdaptationSettings, device: torch.device, clock: Clock
 ) -> list[float]:
@@ -95,7 +98,7 @@ def plain(
     for index in range(settings.adaptation_iterations):
         rng = np.random.default_rng([settings.seed, 1, index])
         subnets = model_batch(bank, settings.model_batch, rng)
-        batch = draw(domains, settings.batch_size, rng, device)
+        batch = _batch(domains, settings.batch_size, rng, device)
         optimiser.zero_grad()
         weight = ramp(index / settings.adaptation_iterations)
         for loss in adaptation_losses(bank, subnets, batch, settings, weight, capacity):
@@ -114,7 +117,7 @@ def full_width(model: str, domains: Domains, images: int, steps: int, hardware: 
     optimiser = torch.optim.AdamW(network.parameters(), fused=device.type == "cuda" or None)
     times = [clock()]
     for index in range(steps):
-        batch = draw(domains, images, np.random.default_rng(index), device)
+        batch = _batch(domains, images, np.random.default_rng(index), device)
         with torch.autocast(hardware.kind, torch.bfloat16, enabled=hardware.bf16):
             logits = network(batch.source)
         optimiser.zero_grad()

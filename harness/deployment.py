@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,11 @@ CHECK_IMAGES = 256
 LEAST_ANSWERS, MOST_BYTES = 64, 64 * 2**20
 
 
+#: Least share of images with the bank's class for a subnet to be selected: float32 and float16 differ from the bank by
+#: rounding alone, int8 by what quantisation costs. Our choice.
+LEAST_AGREEMENT: dict[Precision, float] = {"fp32": 0.98, "fp16": 0.98, "int8": 0.9}
+
+
 class Answers(NamedTuple):
     """What the engine on the device answers, beside what the bank does."""
 
@@ -35,6 +40,17 @@ class Answers(NamedTuple):
     """UPEM of the network as it is deployed: distance of its predictions from those of the bank's full-width subnet."""
     problem: str = ""
     """Why there is no answer to compare."""
+
+    def doubt(self, precision: Precision, original: str) -> str | None:
+        """Say why they rule a network out, which is `original` on the workstation; None where they do not."""
+        if self.agreement is None:
+            return self.problem
+        if self.agreement >= LEAST_AGREEMENT[precision]:
+            return None
+        return (
+            f"the engine on the device names another class than {original} for {1 - self.agreement:.0%} of "
+            f"{self.images} images"
+        )
 
 
 class Deployment:
@@ -99,37 +115,9 @@ class Deployment:
         An engine that fails, with its agent or without, costs the one subnet it ran. A line to the device that breaks
         meanwhile is mended once; raises `DeviceError` where it stays broken.
         """
-        affordable = MOST_BYTES // self.domains.calibration[0].numpy().nbytes
-        if device.engine in OWN_PROCESS:  # started for every batch, which takes a board seconds
-            affordable = LEAST_ANSWERS
-        images = self.domains.calibration[: max(LEAST_ANSWERS, min(wanted, affordable))]
+        images = check_images(self.domains, device, wanted)
         anchored = self._logits(images, self.bank.space.full).softmax(dim=1)
-
-        def compared() -> dict[Architecture, Answers]:
-            found: dict[Architecture, Answers] = {}
-            for arch, subject in subjects.items():
-                found[arch] = self._compared(device, subject, images, self._logits(images, arch), anchored)
-                progress(len(found), len(subjects))
-            return found
-
-        return with_one_reconnection(device, compared)
-
-    def _compared(
-        self, device: Device, subject: Subject, images: Tensor, expected: Tensor, anchored: Tensor
-    ) -> Answers:
-        try:
-            found = torch.from_numpy(device.infer(subject.file, images.numpy()))
-        except ConnectionLost:
-            raise
-        except (AgentLost, EngineFailed) as error:
-            return Answers(len(images), None, None, f"the engine failed: {error}")
-        if found.shape != expected.shape:
-            shapes = f"{list(found.shape)}, not {list(expected.shape)}"
-            return Answers(len(images), None, None, f"the engine answers with shape {shapes}")
-        if not found.isfinite().all():
-            return Answers(len(images), None, None, "the engine answers with numbers that are not finite")
-        agreement = float((found.argmax(dim=1) == expected.argmax(dim=1)).float().mean())
-        return Answers(len(images), agreement, discrepancy(found.softmax(dim=1), anchored))
+        return compared(device, subjects, images, lambda arch: self._logits(images, arch), anchored, progress)
 
     @torch.no_grad()
     def _logits(self, images: Tensor, arch: Architecture) -> Tensor:
@@ -144,6 +132,75 @@ class Deployment:
         return arch_id(self.bank.spec.model, arch)
 
     def _write(self, model: bytes, calibration: Tensor, name: str, folder: Path) -> Subject:
-        model = in_precision(model, self.precision, calibration, for_tensorrt=self._for_tensorrt)
-        path = write_subnet(folder, model, name, precision=self.precision, batch_size=self.batch_size)
-        return Subject(name, path, topology_key(model), self.precision, self.batch_size)
+        for_tensorrt = self._for_tensorrt
+        return write(model, calibration, name, folder, self.precision, self.batch_size, for_tensorrt=for_tensorrt)
+
+
+def write(
+    model: bytes,
+    calibration: Tensor,
+    name: str,
+    folder: Path,
+    precision: Precision,
+    batch_size: int,
+    *,
+    for_tensorrt: bool = False,
+) -> Subject:
+    """Bring a float32 model to a precision, by unlabelled images where it needs them, and write it into `folder`.
+
+    Raises PrecisionError.
+    """
+    model = in_precision(model, precision, calibration, for_tensorrt=for_tensorrt)
+    path = write_subnet(folder, model, name, precision=precision, batch_size=batch_size)
+    return Subject(name, path, topology_key(model), precision, batch_size)
+
+
+def check_images(domains: Domains, device: Device, wanted: int) -> Tensor:
+    """Return the target images that a device answers for: as many as `wanted`, or fewer where they are large."""
+    affordable = MOST_BYTES // domains.calibration[0].numpy().nbytes
+    if device.engine in OWN_PROCESS:  # started for every batch, which takes a board seconds
+        affordable = LEAST_ANSWERS
+    return domains.calibration[: max(LEAST_ANSWERS, min(wanted, affordable))]
+
+
+Key = TypeVar("Key")
+
+
+def compared(
+    device: Device,
+    subjects: Mapping[Key, Subject],
+    images: Tensor,
+    expected: Callable[[Key], Tensor],
+    anchored: Tensor | None,
+    progress: Advance,
+) -> dict[Key, Answers]:
+    """Compare what a device answers with the `expected` logits [N, K] of every subject; see `Deployment.check`.
+
+    UPEM is the distance from `anchored` predictions [N, K], where there are any.
+    """
+
+    def answered() -> dict[Key, Answers]:
+        found: dict[Key, Answers] = {}
+        for key, subject in subjects.items():
+            found[key] = _answers(device, subject, images, expected(key), anchored)
+            progress(len(found), len(subjects))
+        return found
+
+    return with_one_reconnection(device, answered)
+
+
+def _answers(device: Device, subject: Subject, images: Tensor, expected: Tensor, anchored: Tensor | None) -> Answers:
+    try:
+        found = torch.from_numpy(device.infer(subject.file, images.numpy()))
+    except ConnectionLost:
+        raise
+    except (AgentLost, EngineFailed) as error:
+        return Answers(len(images), None, None, f"the engine failed: {error}")
+    if found.shape != expected.shape:
+        shapes = f"{list(found.shape)}, not {list(expected.shape)}"
+        return Answers(len(images), None, None, f"the engine answers with shape {shapes}")
+    if not found.isfinite().all():
+        return Answers(len(images), None, None, "the engine answers with numbers that are not finite")
+    agreement = float((found.argmax(dim=1) == expected.argmax(dim=1)).float().mean())
+    upem = None if anchored is None else discrepancy(found.softmax(dim=1), anchored)
+    return Answers(len(images), agreement, upem)

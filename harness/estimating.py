@@ -18,6 +18,7 @@ from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import Subject
 from harness.planning import least_exactly
 from harness.report import Row, mark_front, write_csv
+from harness.rows import rows_of
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
 from harness.search import (
@@ -32,7 +33,7 @@ from harness.search import (
     split_feasible,
 )
 from harness.searching import find_candidates
-from harness.tradeoff import DeviceResults, rows_of
+from harness.tradeoff import DeviceResults
 
 
 def refuse_unestimated(budgets: Sequence[Budget]) -> None:
@@ -73,7 +74,8 @@ def cautions(run: Run) -> list[str]:
     """Return what whoever reads the results must know: nothing where the devices were measured."""
     if not run.settings.estimate:
         return []
-    return [
+    left_out = [f"{', '.join(run.settings.baselines)}: baselines are measured, not estimated, and are left out"]
+    return left_out * bool(run.settings.baselines) + [
         f"nothing was measured on {profile.name}: its latencies are about the least that published figures allow; real "
         f"ones are mostly one to five times as long, and more where layers are small (docs/estimating.md)"
         for profile in {c.profile.name: c.profile for c in run.configurations}.values()

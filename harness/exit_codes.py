@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from devices import AgentLost, ConnectionLost, DeviceError, EngineFailed, ProfileError
 from harness.ablation import AblationError
 from harness.adaptation import AdaptationDiverged, CheckpointError, TrainingError
-from harness.bank import BankError
+from harness.bank import BankError, BaselineError
 from harness.console import Console
 from harness.costs import KeptCostsError
 from harness.data import DataError
-from harness.export import ExportMismatch, PrecisionError
+from harness.export import ExportError, ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError
 from harness.processes import ProcessLost
 from harness.report import ReportError
@@ -35,6 +35,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         ProfileError,
         DataError,
         BankError,
+        BaselineError,
         BudgetError,
         RunError,
         ReportError,
@@ -45,7 +46,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         ValidationError,
     ),
     3: (DeviceError, ConnectionLost),
-    5: (EngineFailed, AgentLost, MeasurementError, ExportMismatch, PrecisionError, AdaptationDiverged),
+    5: (EngineFailed, AgentLost, MeasurementError, ExportError, ExportMismatch, PrecisionError, AdaptationDiverged),
     4: (InfeasibleBudget,),
 }
 _BY_KIND = {kind: code for code, kinds in CODES.items() for kind in kinds}

@@ -15,7 +15,7 @@ from harness import (
     environment,  # noqa: F401 (first)
     processes,
 )
-from harness.ablation import Plan, chosen_methods, run_ablation, write_cells
+from harness.ablation import Plan, chosen_experiments, run_ablation, warnings, write_experiment
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
@@ -27,7 +27,7 @@ from harness.inputs import load_inputs
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
 from harness.pretraining import pretrain, pretraining_from
-from harness.report import read_csv
+from harness.report import Row, read_csv
 from harness.run import Configuration, NothingLeft, Run
 from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
 from harness.search import KINDS, parse_budgets
@@ -114,26 +114,31 @@ def _planner(folder: RunFolder, options: Mapping[str, Any]) -> Planner | None:
 
 
 def execute_ablation(options: Mapping[str, Any]) -> int:
-    """Run the ladder over tasks and seeds, write its tables and picture, and return the exit code."""
+    """Run the experiments over tasks and seeds, write their tables and pictures, and return the exit code."""
     console = Console(quiet=options["quiet"])
     path: Path = options["run"] or Path("runs") / "ablation"
 
     def work() -> int:
+        settings = settings_from({**options, "seed": 0})
+        methods = listed(options["methods"]) if options["methods"] else None
         plan = Plan(
-            tasks=tuple(options["tasks"].split(",")),
-            methods=chosen_methods(options["methods"].split(",") if options["methods"] else None),
+            tasks=listed(options["tasks"]),
+            experiments=chosen_experiments(listed(options["experiments"]), methods),
             seeds=tuple(range(options["seeds"])),
-            settings=settings_from({**options, "seed": 0}).adaptation,
+            settings=settings.adaptation,
             data_root=options["data_root"],
             folder=path,
+            evaluations=settings.effort.evaluations,
+            score_images=settings.effort.score_images,
+            quick=settings.quick,
         )
         with console.stage("ablation: trainings") as advance:
-            cells = run_ablation(plan, options["jobs"], advance)
-        for cell in cells:
-            for warning in cell.warnings:
-                console.warn(f"{cell.outcomes[0].task}, seed {cell.settings.seed}, {cell.settings.method}: {warning}")
-        console.say(write_cells(plan, cells))
-        console.say(f"written to {path}: ablation.md, ablation.csv, upem.csv, ablation.png")
+            run_ablation(plan, options["jobs"], advance)
+        for warning in warnings(plan):
+            console.warn(warning)
+        for experiment in plan.experiments:
+            console.say(write_experiment(plan, experiment))
+        console.say(f"tables and pictures: {path}/*.md, *.csv, *.png")
         return 0
 
     return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
@@ -182,13 +187,21 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
-    """Return what `--json` says of a run beside how it ended: warnings, times, and the selected subnets."""
+    """Return what `--json` says of a run beside how it ended: warnings, times, the selected subnets, and baselines."""
     rows = read_csv(folder.tradeoff) if folder.tradeoff.exists() else []
+    baselines = folder.record.baselines
+
+    def summarised(row: Row) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in SUMMARISED}
+
     return {
         "warnings": folder.record.warnings,
         "seconds": folder.record.seconds,
         **({"source_accuracy": folder.record.source_accuracy} if folder.record.arguments.pretraining else {}),
-        "selected": [{name: getattr(row, name) for name in SUMMARISED} for row in rows if row.selected == "yes"],
+        "selected": [summarised(row) for row in rows if row.selected == "yes"],
+        "baselines": [
+            {"name": baselines[row.arch_id].name, **summarised(row)} for row in rows if row.arch_id in baselines
+        ],
     }
 
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from devices import Device, DeviceError
 from harness.bank import Architecture, ModelBank
+from harness.baselines import Contender
+from harness.baselines_on_device import export_baselines, take_measured
 from harness.comparisons import compare, find_rivals, latency_by_macs
 from harness.costs import ComplexityCounter, LayerTable, ModelSize
 from harness.deployment import Deployment
 from harness.finalists import choose, shortfalls, shortlist
 from harness.limited import NAMES, fit_limited, limited, measure_limited
-from harness.measuring import Measurement, Subject, finalists, measure_further
+from harness.measuring import (
+    EnergyRecord,
+    FurtherCosts,
+    Measurement,
+    MemoryRecord,
+    Subject,
+    finalists,
+    measure_further,
+)
 from harness.planning import pool
 from harness.profiling import Profiler
 from harness.refitting import replace_failed
@@ -74,10 +86,17 @@ def explored(run: Run, configuration: Configuration, device: Device, bank: Model
     return results
 
 
-def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, candidates: list[Candidate]) -> None:
+def verify(
+    run: Run,
+    device: Device,
+    bank: ModelBank,
+    results: DeviceResults,
+    candidates: list[Candidate],
+    baselines: Sequence[Contender] = (),
+) -> None:
     """Export the shortlist, check and measure it on the device, and keep for every budget the best that holds it.
 
-    What multiply-adds alone would choose, and what is faster, is measured in the same processes.
+    What multiply-adds alone would choose, and what is faster, is measured in the same processes, and so are baselines.
     """
     counter = ComplexityCounter(bank)
     selections, misses = shortlist(candidates, results.budgets, results, counter)
@@ -89,20 +108,23 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
     deployment = deployment_for(device, run, bank, results)
     subjects: dict[Architecture, Subject] = {}
     with tempfile.TemporaryDirectory() as scratch:
+        others = export_baselines(run, device, results, baselines, Path(scratch))
 
-        def measure(archs: Iterable[Architecture], chosen: Sequence[Selection]) -> None:
+        def measure(archs: Iterable[Architecture], chosen: Sequence[Selection], beside: Iterable[Subject] = ()) -> None:
             new = [arch for arch in dict.fromkeys(archs) if arch not in subjects]
             added = {arch: deployment.subnet(arch, Path(scratch), run.provenance) for arch in new}
             subjects.update(added)
             results.model_bytes |= {arch: subject.file.stat().st_size for arch, subject in added.items()}
             anchor = subjects.get(bank.space.full) or deployment.shape(bank.space.full, Path(scratch))
             check(run, device, deployment, results, added)
-            results.add(measured(run, device, results, added, anchor))
+            found = measured(run, device, results, [*added.values(), *beside], anchor)
+            results.add({arch: found[subject.name] for arch, subject in added.items()})
+            take_measured(results, found)
             limited_of_finalists(run, device, results, chosen, counter, subjects)
 
         # Rivals of one budget beside each other, so that they share a process wherever networks are cut into blocks.
         compared = [arch for one in rivals for arch in one.archs]
-        measure([*compared, *_archs(selections)], selections)
+        measure([*compared, *_archs(selections)], selections, others.values())
         selections = replace_failed(
             selections,
             candidates,
@@ -117,7 +139,16 @@ def verify(run: Run, device: Device, bank: ModelBank, results: DeviceResults, ca
         results.chosen = choose(selections, results, counter)
         for problem in shortfalls(selections, results, counter):
             run.note(problem)
-        keep(run, device, results, {arch: subjects[arch] for arch in results.chosen.values()})
+        able = [found for found in results.baselines if found.measurement and found.measurement.summary]
+        keep(
+            run,
+            device,
+            results,
+            [
+                *(Kept.subnet(subjects[arch], arch, results) for arch in dict.fromkeys(results.chosen.values())),
+                *(Kept(others[found.arch_id], found.add_further) for found in able),
+            ],
+        )
 
 
 def _archs(selections: Sequence[Selection]) -> list[Architecture]:
@@ -140,20 +171,19 @@ def check(
 
 
 def measured(
-    run: Run, device: Device, results: DeviceResults, subjects: dict[Architecture, Subject], anchor: Subject
-) -> dict[Architecture, Measurement]:
-    """Return the finalists' latencies over fresh processes."""
+    run: Run, device: Device, results: DeviceResults, subjects: Sequence[Subject], anchor: Subject
+) -> dict[str, Measurement]:
+    """Return the finalists' latencies over fresh processes, by name."""
     with run.console.stage(f"measuring finalists on {results.name}") as advance:
-        found = finalists(
+        return finalists(
             device,
-            [*subjects.values()],
+            subjects,
             anchor,
             store=run.store,
             seed=run.settings.seed,
             progress=advance,
             notice=run.console.warn,
         )
-    return {arch: found[subject.name] for arch, subject in subjects.items()}
 
 
 def limited_of_finalists(
@@ -188,26 +218,46 @@ def tell_of_builds(run: Run, results: DeviceResults) -> None:
         )
 
 
-def keep(run: Run, device: Device, results: DeviceResults, chosen: dict[Architecture, Subject]) -> None:
-    """Copy the chosen subnets into the run folder and measure what else they cost.
+class Kept(NamedTuple):
+    """A file to keep, what to do with what else it costs, and what of that is known."""
+
+    subject: Subject
+    take: Callable[[FurtherCosts], None]
+    memory: MemoryRecord | None = None
+    energy: EnergyRecord | None = None
+
+    @classmethod
+    def subnet(cls, subject: Subject, arch: Architecture, results: DeviceResults) -> Kept:
+        """Return a subnet that was chosen."""
+        take = functools.partial(results.add_further, arch)
+        return cls(subject, take, results.memory.get(arch), results.energy.get(arch))
+
+
+def keep(run: Run, device: Device, results: DeviceResults, kept: Sequence[Kept]) -> None:
+    """Copy the chosen subnets and the baselines into the run folder and measure what else they cost.
 
     A device that is lost meanwhile costs only that: what was chosen stays chosen.
     """
-    for subject in chosen.values():
-        run.folder.keep_subnet(subject.file)
+    for one in kept:
+        run.folder.keep_subnet(one.subject.file)
     with run.console.stage(f"memory, energy on {results.name}") as advance:
-        for done, (arch, subject) in enumerate(chosen.items(), start=1):
+        for done, one in enumerate(kept, start=1):
             try:
                 with _heating_stage(run, results) as heating:
-                    memory, energy = results.memory.get(arch), results.energy.get(arch)
-                    further = measure_further(
-                        device, subject, store=run.store, memory=memory, energy=energy, heating=heating
+                    one.take(
+                        measure_further(
+                            device,
+                            one.subject,
+                            store=run.store,
+                            memory=one.memory,
+                            energy=one.energy,
+                            heating=heating,
+                        )
                     )
-                results.add_further(arch, further)
             except DeviceError as problem:
                 run.note(problem)
                 break
-            advance(done, len(chosen))
+            advance(done, len(kept))
     for reason in _reasons(results):
         run.console.say(f"left open on {results.name}: {reason}")
 

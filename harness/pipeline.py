@@ -23,6 +23,7 @@ from harness.bank import (
     save_bank,
     start_from,
 )
+from harness.baselines import adapt_baselines, check_baselines, contenders
 from harness.costs import ComplexityCounter
 from harness.data import TargetLabels
 from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
@@ -42,11 +43,12 @@ from harness.report import (
     write_csv,
     write_page,
 )
+from harness.rows import baseline_rows, rows_of, with_accuracy
 from harness.run import Configuration, Run
 from harness.scoring import scorer_for
 from harness.searching import find_candidates, number_of_searches, opposed_kinds
-from harness.space import arch_id, decode
-from harness.tradeoff import DeviceResults, rows_of, with_accuracy
+from harness.space import decode
+from harness.tradeoff import DeviceResults
 
 STAGES = ("adapt", "profile", "search", "report")
 
@@ -62,11 +64,14 @@ def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[
     """
     estimate = run.settings.estimate
     if {"adapt", "search"} & set(stages):
+        check_baselines(run)
         adapting = "adapt" in stages and not (run.folder.bank / "bank.json").exists()
         bank = new_bank(run, run.settings.weights if adapting else None)
         rule_out_by_estimate(run, bank) if estimate else rule_out_the_impossible(run, bank)
         if adapting:
             adapt(run, bank)
+    if "adapt" in stages:
+        adapt_baselines(run)
     profiled = profile(run) if "profile" in stages and not estimate else {}
     if "search" in stages:
         search_by_estimate(run) if estimate else search(run, profiled)
@@ -157,7 +162,7 @@ def profile(run: Run) -> Profiled:
 def search(run: Run, profiled: Profiled) -> None:
     """Score candidates by UPEM, choose for every budget, and measure what was chosen on the device."""
     bank, _ = load_bank(run.folder.bank)
-    scorer = scorer_for(run, bank)
+    scorer, baselines = scorer_for(run, bank), contenders(run)
     found: dict[str, DeviceResults] = {}
 
     def searched(configuration: Configuration, device: Device) -> None:
@@ -167,16 +172,16 @@ def search(run: Run, profiled: Profiled) -> None:
         with run.workstation, run.console.stage(title) as advance:
             candidates = find_candidates(bank, scorer, results, run.settings, advance)
         results.take_in(candidates, scorer.scores)
-        verify(run, device, bank, results, candidates)
+        verify(run, device, bank, results, candidates, baselines)
         with run.workstation:
             found[configuration.name] = results
             write_down(run, bank, found)
 
     run.on_every_device("search", searched)
     run.folder.drop_subnets_but(
-        subnet_filename(arch_id(bank.spec.model, arch), results.precision, results.batch_size)
+        subnet_filename(name, results.precision, results.batch_size)
         for results in found.values()
-        for arch in results.chosen.values()
+        for name in results.kept(bank.spec.model)
     )
 
 
@@ -186,7 +191,7 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     done = [found[configuration.name] for configuration in run.configurations if configuration.name in found]
     passes = [record for results in done for record in results.passes]
     save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
-    rows = [row for results in done for row in rows_of(results, bank, counter)]
+    rows = [row for r in done for row in (*rows_of(r, bank, counter), *baseline_rows(r, counter))]
     write_csv(mark_front(rows), run.folder.tradeoff)
     run.folder.record.comparisons = {results.name: results.comparisons for results in done}
 
@@ -194,6 +199,7 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
 def report(run: Run, target_labels: TargetLabels | None) -> None:
     """Write the trade-off with accuracy where target labels exist - their only use - and draw it."""
     rows = read_csv(run.folder.tradeoff)
+    names = {arch_id: baseline.name for arch_id, baseline in run.folder.record.baselines.items()}
     if target_labels is not None:
         bank, _ = load_bank(run.folder.bank)
         with run.folder.timed("report"), run.console.stage("target accuracy") as advance:
@@ -202,16 +208,25 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
                 of_widths=lambda w: target_accuracy(bank, decode(w), run.domains.calibration, target_labels),
                 of_file=lambda name: deployed_accuracy(run.folder.subnets / name, target_labels),
                 progress=advance,
+                baselines=names,
             )
     rows = mark_front(rows)
     write_csv(rows, run.folder.tradeoff)
     title = f"{run.domains.name}: what each budget costs"
-    draw_tradeoff(rows, run.folder.picture, title=title)
+    draw_tradeoff(rows, run.folder.picture, title=title, baselines=names)
     comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}
     models = run.cost_models
     notes = [*run.folder.record.warnings, *cautions(run)]
-    write_page(rows, run.folder.page, title=title, notes=notes, comparisons=comparisons, cost_models=models)
-    for table in closing_tables(rows, width=run.console.width):
+    write_page(
+        rows,
+        run.folder.page,
+        title=title,
+        notes=notes,
+        comparisons=comparisons,
+        cost_models=models,
+        baselines=names,
+    )
+    for table in closing_tables(rows, width=run.console.width, baselines=names):
         run.console.say(table)
     for name, found in comparisons.items():
         run.console.say(comparison_table(name, found))

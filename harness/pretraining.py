@@ -101,5 +101,5 @@ def source_accuracies(bank: ModelBank, domains: Domains) -> dict[str, float]:
 def _accuracy(bank: ModelBank, arch: Architecture, domains: Domains) -> float:
     statistics = bank.reestimate(domains.calibration, arch)
     check = domains.source_check
-    named = [bank.logits(part, arch, statistics).argmax(dim=1) for part in torch.split(check.images, BATCH)]
+    named = [bank.logits(part, arch, statistics).argmax(dim=1) for part in torch.split(check.images[:], BATCH)]
     return float((torch.cat(named) == check.labels).float().mean())

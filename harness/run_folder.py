@@ -30,6 +30,16 @@ class RunError(ValueError):
     """A run folder that cannot be used; the message says why in one sentence."""
 
 
+class BaselineRecord(BaseModel):
+    """What run.json says of a baseline."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    problem: str = ""
+    """Why it could not be adapted."""
+
+
 class Record(BaseModel):
     """The contents of run.json."""
 
@@ -53,6 +63,8 @@ class Record(BaseModel):
     """How much slower the slowest build of a finalist is than its fastest, as a share; by device and subnet."""
     findings: dict[str, list[str]] = Field(default_factory=dict)
     """What spoke against measuring on a device, by its name."""
+    baselines: dict[str, BaselineRecord] = Field(default_factory=dict)
+    """Networks of other families in tradeoff.csv, by arch_id."""
     score_key: str = ""
     """What the scores of the last search are under in scores.sqlite."""
     source_accuracy: dict[str, float] = Field(default_factory=dict)
@@ -79,6 +91,10 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """Where training stands."""
         return self.bank / "checkpoint.safetensors"
+
+    def baseline(self, name: str) -> Path:
+        """Return the folder of an adapted baseline."""
+        return self.path / "baselines" / name
 
     @property
     def subnets(self) -> Path:

@@ -81,8 +81,15 @@ class RunSettings(BaseModel):
     model: str | None = None
     weights: str | None = None
     """`imagenet`, a file of weights, or the folder of a bank; None: random."""
-    source: Path | None = None
-    target: Path | None = None
+    baselines: tuple[str, ...] = ()
+    """Networks of torchvision to be adapted and measured beside the bank's subnets."""
+    source: str | None = None
+    """A data set or one of its domains by name, an image folder or an image list; so is `target`."""
+    target: str | None = None
+    data_root: Path | None = None
+    download: bool = False
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that decode images ahead of training (default: by the cores)."""
     image_size: Annotated[int, Field(ge=16)] | None = None
     budgets: str | None = None
     latency_ms: str | None = None
@@ -115,6 +122,11 @@ class RunSettings(BaseModel):
         return self
 
     @property
+    def measured_baselines(self) -> tuple[str, ...]:
+        """The baselines, each once; none where nothing is measured."""
+        return () if self.estimate else tuple(dict.fromkeys(self.baselines))
+
+    @property
     def pretraining(self) -> bool:
         """Whether it is `pretrain` that was asked for."""
         return self.adaptation.inplace_distillation
@@ -145,6 +157,8 @@ def settings_from(options: Mapping[str, Any]) -> RunSettings:
     }
     if "precision" in given:
         own["precisions"] = listed(given["precision"])
+    if "baseline" in given:
+        own["baselines"] = listed(given["baseline"])
     if "device" in given:
         own["devices"] = listed(given["device"])
     effort = (QUICK_EFFORT if quick else SearchEffort()).model_dump()

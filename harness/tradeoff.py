@@ -1,19 +1,17 @@
-"""The rows of the trade-off: what is known of every architecture on one device, put side by side."""
+"""Everything found out about one device: what is known of every architecture, put side by side."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from devices import DeviceProfile, Fingerprint, Precision
-from harness.bank import Architecture, ModelBank
+from harness.bank import Architecture
+from harness.baseline_results import BaselineResult
 from harness.costs import ComplexityCounter, CostModel, HeldOutError, LinearModel, ModelSize, Observations, Roofline
 from harness.deployment import Answers
-from harness.export import subnet_filename
 from harness.measuring import (
     EnergyRecord,
     FurtherCosts,
@@ -23,7 +21,7 @@ from harness.measuring import (
     SustainedRecord,
     within_budget,
 )
-from harness.report import Accuracy, Comparison, Row, series_name
+from harness.report import Comparison, series_name
 from harness.search import (
     COMPUTE,
     ENERGY,
@@ -37,14 +35,10 @@ from harness.search import (
     Kind,
     Limit,
 )
-from harness.space import arch_id, encode
+from harness.space import arch_id
 
 #: Bytes in a megabyte, as memory and files are limited.
 MEGABYTE = 1e6
-
-#: Least share of images with the bank's class for a subnet to be selected: float32 and float16 differ from the bank by
-#: rounding alone, int8 by what quantisation costs. Our choice.
-LEAST_AGREEMENT: dict[Precision, float] = {"fp32": 0.98, "fp16": 0.98, "int8": 0.9}
 
 
 @dataclass
@@ -86,6 +80,8 @@ class DeviceResults:
     """Of the chosen ones and, where memory is limited, of others; so is energy."""
     energy: dict[Architecture, EnergyRecord] = field(default_factory=dict)
     sustained: dict[Architecture, SustainedRecord] = field(default_factory=dict)
+    baselines: list[BaselineResult] = field(default_factory=list)
+    """Networks of other families, which were asked for by name."""
 
     @property
     def name(self) -> str:
@@ -95,21 +91,13 @@ class DeviceResults:
     @property
     def passes(self) -> list[PassRecord]:
         """All that was measured beside latency."""
-        return [*self.memory.values(), *self.energy.values(), *self.sustained.values()]
+        beside = [record for found in self.baselines if found.costs for record in found.costs.records]
+        return [*self.memory.values(), *self.energy.values(), *self.sustained.values(), *beside]
 
     def doubt(self, arch: Architecture) -> str | None:
         """Say why the answers that the device gave for a subnet rule it out; None where they do not."""
         answers = self.answers.get(arch)
-        if answers is None:
-            return None
-        if answers.agreement is None:
-            return answers.problem
-        if answers.agreement >= LEAST_AGREEMENT[self.precision]:
-            return None
-        return (
-            f"the engine on the device names another class than the bank for {1 - answers.agreement:.0%} of "
-            f"{answers.images} images"
-        )
+        return answers.doubt(self.precision, "the bank") if answers else None
 
     def take_in(self, candidates: Sequence[Candidate], upem: Mapping[Architecture, float]) -> None:
         """Take in what a search scored; an architecture that several strategies found is the first one's."""
@@ -185,6 +173,11 @@ class DeviceResults:
         found = [records.get(kind) for kind in budget.kinds]
         return [record.reason for record in found if record and record.figure is None]
 
+    def kept(self, model: str) -> list[str]:
+        """Return the names, by arch_id, of the files that stay: what was chosen of a model, and baselines."""
+        baselines = [found.arch_id for found in self.baselines if found.model_bytes]
+        return [*(arch_id(model, arch) for arch in self.chosen.values()), *baselines]
+
     def deployed_upem(self, arch: Architecture) -> float | None:
         """Return the UPEM of a subnet as it is deployed: in float32 the bank's, else that of the device's own answers.
 
@@ -201,122 +194,3 @@ class DeviceResults:
 def worst(verdicts: Iterable[str]) -> str:
     """Return the worst of yes, borderline and no."""
     return max(verdicts, key=("yes", "borderline", "no").index)
-
-
-def rows_of(results: DeviceResults, bank: ModelBank, counter: ComplexityCounter) -> list[Row]:
-    """Return one row for every subnet of the bank that was measured or scored on the device, costliest first."""
-    archs = {arch for arch in (*results.measured, *results.upem) if bank.offers(arch)}
-    model = bank.spec.model
-    return [
-        Row(**_identity(results), **_complexity(arch, model, counter), **_found(results, arch, counter))
-        for arch in sorted(archs, key=lambda arch: (-counter.macs(arch), arch))
-    ]
-
-
-def with_accuracy(
-    rows: Sequence[Row],
-    of_widths: Callable[[str], Accuracy],
-    of_file: Callable[[str], Accuracy | None],
-    progress: Callable[[int, int], None],
-) -> list[Row]:
-    """Return the rows with target accuracy and its interval where they are known.
-
-    In float32 it is the bank's (`of_widths`), where cost and UPEM are known or the subnet selected. In other precisions
-    it is that of the exported file (`of_file`, by name; None where it is not there), which only selected subnets have.
-    """
-    known: dict[str, Accuracy | None] = {}
-    filled = []
-    for done, row in enumerate(rows, start=1):
-        found: Accuracy | None = None
-        known_to_cost = row.cost_source == "measured" and row.upem is not None
-        if row.precision == "fp32" and (known_to_cost or row.selected == "yes"):
-            found = known[row.widths] = known.get(row.widths) or of_widths(row.widths)
-        elif row.precision != "fp32" and row.selected == "yes":
-            name = subnet_filename(row.arch_id, row.precision, row.batch_size)
-            found = known[name] = known.get(name) or of_file(name)
-        if found:
-            row = dataclasses.replace(
-                row, target_accuracy=found.value, accuracy_ci_low=found.low, accuracy_ci_high=found.high
-            )
-        filled.append(row)
-        progress(done, len(rows))
-    return filled
-
-
-def _identity(results: DeviceResults) -> dict[str, Any]:
-    """Return what names the device and its settings; an estimate is of no engine, and of threads where they matter."""
-    fingerprint, profile = results.fingerprint, results.profile
-    common = {"device": profile.name, "precision": results.precision, "batch_size": results.batch_size}
-    if fingerprint is None:
-        return {**common, "threads": profile.threads if profile.hardware and profile.hardware.cores else None}
-    return {
-        **common,
-        "engine": fingerprint.engine,
-        "engine_version": fingerprint.engine_version,
-        "power_mode": fingerprint.power_mode or None,
-        "threads": fingerprint.threads,
-    }
-
-
-def _complexity(arch: Architecture, model: str, counter: ComplexityCounter) -> dict[str, Any]:
-    macs = counter.macs(arch)
-    return {
-        "arch_id": arch_id(model, arch),
-        "widths": encode(arch),
-        "compute_fraction": counter.compute_fraction(arch),
-        "macs": macs,
-        "flops": 2 * macs,
-        "params": counter.params(arch),
-    }
-
-
-def _found(results: DeviceResults, arch: Architecture, counter: ComplexityCounter) -> dict[str, Any]:
-    measurement = results.measured.get(arch)
-    predicted = results.predictor.predict_ms(arch) if results.predictor else None
-    unmeasured = {"cost_source": ("estimated" if results.roofline else "predicted") if predicted else None}
-    answers = results.answers.get(arch)
-    budgets = [budget for budget in results.budgets if results.chosen.get(budget) == arch]
-    return {
-        "model_bytes": results.model_bytes.get(arch),
-        "predicted_ms": predicted,
-        "upem": results.deployed_upem(arch),
-        "agreement": answers.agreement if answers else None,
-        "chosen_by": results.found_by.get(arch),
-        "budget": ";".join(budget.label for budget in budgets) or None,
-        "selected": "yes" if budgets else "no",
-        "within_budget": worst(results.verdict(b, arch, counter) for b in budgets) if budgets else None,
-        **(_latency(measurement) if measurement else unmeasured),
-        **_further(results, arch),
-        **({"reason": doubt} if (doubt := results.doubt(arch)) else {}),
-    }
-
-
-def _further(results: DeviceResults, arch: Architecture) -> dict[str, Any]:
-    memory, energy, steady = results.memory.get(arch), results.energy.get(arch), results.sustained.get(arch)
-    return {
-        "peak_memory_mb": memory.peak_mb if memory else None,
-        "energy_mj": energy.energy_mj if energy else None,
-        "sustained_p50_ms": steady.p50_ms if steady and steady.settled else None,
-    }
-
-
-def _latency(measurement: Measurement) -> dict[str, Any]:
-    summary = measurement.summary
-    about: dict[str, Any] = {"status": measurement.verdict, "reason": measurement.reason or None}
-    if summary is None:
-        return about
-    return {
-        **about,
-        "cost_source": "measured",
-        "host_p50_ms": summary.p50_ms,
-        "host_ci_low_ms": summary.ci_low_ms,
-        "host_ci_high_ms": summary.ci_high_ms,
-        "host_p90_ms": summary.p90_ms,
-        "host_p99_ms": summary.p99_ms,
-        "compute_p50_ms": summary.compute_p50_ms,
-        "first_ms": summary.first_ms,
-        "samples": summary.samples,
-        "rounds": summary.rounds,
-        "processes": summary.processes,
-        "throughput_ips": 1000.0 * measurement.subject.batch_size / summary.p50_ms,
-    }

@@ -12,11 +12,12 @@ import pytest
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 MODULES = ("processes", "space")
-HARNESS = ("adaptation", "bank", "costs", "data", "export", "measuring", "report", "search", *MODULES)
+HARNESS = ("ablation", "adaptation", "bank", "costs", "data", "export", "measuring", "report", "search", *MODULES)
 EVERYTHING = {*(f"harness.{room}" for room in HARNESS), "harness", "devices", "devices.agent"}
 
 #: Who may import whom, apart from itself. Modules directly in harness/ put everything together.
 ALLOWED: dict[str, set[str]] = {
+    "harness.ablation": EVERYTHING - {"harness.export", "harness.measuring", "devices"},
     "harness.space": set(),
     "harness.processes": set(),
     "harness.data": set(),

@@ -56,7 +56,8 @@ def estimated(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.run.connect", no_device)
         place = ("--run", folder / "run", "--store", folder / "store.sqlite")
-        done = runner(*place, "--device", f"{JETSON},{PI}", "--estimate", "--json", *TINY_ADAPTATION, *limits)
+        asked = ("--device", f"{JETSON},{PI}", "--estimate", "--json", "--baseline", "mobilenet_v2")
+        done = runner(*place, *asked, *TINY_ADAPTATION, *limits)
     assert done.code == 0, done.err
     (folder / "out.json").write_text(done.out)
     (folder / "err.txt").write_text(done.err)
@@ -132,6 +133,12 @@ class TestRunFolder:
 
     def test_holds_no_measurement(self, estimated: Path) -> None:
         assert not (estimated / "measurements.sqlite").exists()
+
+    def test_says_that_it_has_no_baselines(self, estimated: Path) -> None:
+        assert not (estimated / "baselines").exists()
+        words = "mobilenet_v2: baselines are measured, not estimated, and are left out"
+        assert words in (estimated.parent / "err.txt").read_text()
+        assert words in (estimated / "report.html").read_text(encoding="utf-8")
 
     def test_holds_the_selected_subnets_verified(self, estimated: Path) -> None:
         files = {path.name: path.stat().st_size for path in (estimated / "subnets").iterdir()}

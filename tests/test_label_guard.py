@@ -16,11 +16,12 @@ from harness.report import Row, read_csv
 from tests.runs import TINY_ADAPTATION, Runner
 from tests.sources import ROOT, imports, module_name, product_files, tree
 
-#: The modules outside harness.data that may know that target labels exist. `ablation` is a report of its own: its
-#: tables are made of accuracies.
-TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", "harness.ablation"}
+#: Of the ablation, a report of its own: what loads them, hands them on, and measures accuracy.
+ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "measured")}
+#: The modules outside harness.data that may know that target labels exist.
+TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", *ABLATION}
 ACCURACIES = {"target_accuracy", "deployed_accuracy"}
-LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps"}
+LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps", "load_pair"}
 
 
 class TestReadingTheCode:
@@ -40,7 +41,7 @@ class TestReadingTheCode:
             if any(call in ACCURACIES for call in calls(function))
         }
         assert ("harness.pipeline", "report") in computing
-        assert {module for module, _ in computing} <= {"harness.pipeline", "harness.ablation"}
+        assert {module for module, _ in computing} <= {"harness.pipeline", "harness.ablation.measured"}
         assert {name for module, name in computing if module == "harness.pipeline"} == {"report"}
 
     @pytest.mark.parametrize("module", ["main", "pipeline"])
@@ -59,9 +60,9 @@ class TestReadingTheCode:
 
     def test_domains_have_no_room_for_target_labels(self) -> None:
         assert [field.name for field in dataclasses.fields(Domains)] == [
-            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip")
+            *("name", "classes", "preprocessing", "source", "source_check", "target", "flip", "workers")
         ]
-        assert Domains.__dataclass_fields__["target"].type == "Tensor"
+        assert Domains.__dataclass_fields__["target"].type == "Images"
 
 
 class TestRunningWithWrongLabels:

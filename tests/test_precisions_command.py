@@ -85,7 +85,7 @@ class TestBothPrecisions:
         for row in rows(both, "int8"):
             assert (row.target_accuracy is None) == (row.selected == "no")
             if row.selected == "yes":
-                logits = engine_logits(both / "subnets" / f"{row.arch_id}-int8-b1.onnx", held_out.images)
+                logits = engine_logits(both / "subnets" / f"{row.arch_id}-int8-b1.onnx", held_out.images[:])
                 found = accuracy(logits.argmax(axis=1), held_out.labels.numpy())
                 assert (row.target_accuracy, row.accuracy_ci_low) == (found.value, found.low)
                 in_float = target_accuracy(bank, decode(row.widths), domains.calibration, held_out)

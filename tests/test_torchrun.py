@@ -36,11 +36,12 @@ def errors(text: str) -> list[str]:
 
 def test_the_whole_pipeline(tmp_path: Path, tiny: Path, own_cache: Path) -> None:
     run = tmp_path / "run"
-    done = torchrun(
-        2, "benchmark.py", "--run", run, "--store", tmp_path / "store", "--device", tiny, "--json", *TINY_ADAPTATION
-    )
+    asked = ("--run", run, "--store", tmp_path / "store", "--device", tiny, "--baseline", "shufflenet_v2_x0_5")
+    done = torchrun(2, "benchmark.py", *asked, "--json", *TINY_ADAPTATION)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("exit_code") == 1
+    (baseline,) = json.loads(done.stdout)["baselines"]
+    assert baseline["status"] != "failed"
     assert len(json.loads(done.stdout)["selected"]) == 3
     assert done.stderr.count("run folder:") == 1
     assert errors(done.stderr) == []

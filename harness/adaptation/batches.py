@@ -1,33 +1,56 @@
-"""The images of one step. What is drawn depends on the step's own generator alone, not on where it is computed."""
+"""What one step trains, and on which images: the step's own generator alone decides, not where it is computed."""
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.adaptation.objective import Batch
-from harness.data import Domains, augment
+from harness.adaptation.settings import AdaptationSettings
+from harness.bank import Architecture, ModelBank
+from harness.data import Domains, Draw, training_batches
 
 
-def draw(domains: Domains, size: int, rng: np.random.Generator, device: torch.device) -> Batch:
-    """Draw a batch of both domains and augment it on the device; a domain with fewer images than `size` gives all."""
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+def step_batches(
+    bank: ModelBank,
+    domains: Domains,
+    settings: AdaptationSettings,
+    steps: Sequence[int],
+    only: Architecture | None,
+    device: torch.device,
+) -> Iterator[tuple[int, list[Architecture], Batch]]:
+    """Yield every step with the subnets that it trains and its batch of both domains, augmented, on the device.
+
+    `only` is trained alone where given. Images are drawn ahead of the steps, so that decoding need not be waited for.
+    """
+    waiting: deque[list[Architecture]] = deque()
+
+    def draws() -> Iterator[Draw]:
+        for step in steps:
+            adapting = step >= settings.source_iterations
+            index = step - settings.source_iterations if adapting else step
+            rng = np.random.default_rng([settings.seed, int(adapting), index])
+            waiting.append([only] if only else model_batch(bank, settings.model_batch, rng))
+            yield draw(domains, settings.batch_size, rng)
+
+    for step, batch in zip(steps, training_batches(domains, draws(), device), strict=True):
+        yield step, waiting.popleft(), Batch(*batch)
+
+
+def model_batch(bank: ModelBank, size: int, rng: np.random.Generator) -> list[Architecture]:
+    """Sample a model batch: the largest first, then the smallest (sandwich rule), the others at random."""
+    return [bank.space.full, bank.space.smallest, *(bank.space.sample(rng) for _ in range(size - 2))]
+
+
+def draw(domains: Domains, size: int, rng: np.random.Generator) -> Draw:
+    """Draw images [size] of both domains; one with fewer than `size` gives them all."""
+    seed = int(rng.integers(2**62))
 
     def some(count: int) -> Tensor:
         return torch.from_numpy(rng.choice(count, min(size, count), replace=False))
 
-    def ready(images: Tensor) -> Tensor:
-        return augment(_moved(images, device), generator, flip=domains.flip)
-
-    source, target = some(len(domains.source)), some(len(domains.target))
-    return Batch(
-        ready(domains.source.images[source]),
-        _moved(domains.source.labels[source], device),
-        ready(domains.target[target]),
-    )
-
-
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy to a GPU from pinned memory, which does not wait for what the GPU is doing."""
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+    return Draw(some(len(domains.source)), some(len(domains.target)), seed)

@@ -66,7 +66,7 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
     target = bank.reestimate_and_forward(domains.calibration, arch)[1]
     check = _in_one_pass(domains.source_check)
-    source = bank.reestimate_and_forward(check.images, arch)[1]
+    source = bank.reestimate_and_forward(check.images[:], arch)[1]
     probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)

@@ -46,9 +46,9 @@ def entropy_loss(source: Tensor, target: Tensor) -> Tensor:
     return -(log_q.exp() * log_q).sum(dim=1).mean()
 
 
-def belief(source: Tensor, target: Tensor) -> Tensor:
-    """p_j: a subnet's belief about target images, the mean of both heads' softmaxes, [N, K] (METHOD section 3)."""
-    return 0.5 * (source.softmax(dim=1) + target.softmax(dim=1))
+def belief(*logits: Tensor) -> Tensor:
+    """p_j: a subnet's belief about target images, the mean of its heads' softmaxes, [N, K] (METHOD section 3)."""
+    return torch.stack(logits).softmax(dim=2).mean(dim=0)
 
 
 def uniform_confidence(count: int) -> Tensor:

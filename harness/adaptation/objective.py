@@ -90,13 +90,13 @@ def adaptation_losses(
                 if kept is not None
                 else [forward(batch.target, subnet) for subnet in subnets]
             )
-            beliefs = torch.stack([_belief(bank, target) for target in targets])
+            beliefs = torch.stack([_belief(bank, target, settings) for target in targets])
             knowledge = teach(beliefs, subnets, settings, capacity)
     for index, subnet in enumerate(subnets):
         features = kept[index] if kept is not None else extract(forward, subnet, batch)
         loss = symnet_loss(bank, features, batch.labels, weight)
         if knowledge is not None and not (settings.method == "distill" and index == 0):
-            loss = loss + weight * received_loss(bank, features, knowledge, settings)
+            loss = loss + _knowledge_weight(settings, weight) * received_loss(bank, features, knowledge, settings)
         if settings.method == "slimda" and settings.adapted_head_on_source:
             loss = loss + F.cross_entropy(bank.heads.adapted(features.source), batch.labels)
         yield loss
@@ -125,6 +125,8 @@ def teach(beliefs: Tensor, subnets: Sequence[Architecture], settings: Adaptation
     """Return the soft labels [N, K] that the model batch [m, N, K] teaches: SEED's, or the largest subnet's own."""
     if settings.method == "distill":
         return beliefs[0]
+    if settings.teacher == "largest":
+        return losses.sharpen(beliefs[0], settings.temperature)
     if settings.confidence == "uniform":
         confidence = losses.uniform_confidence(len(subnets))
     elif settings.confidence == "capacity":
@@ -135,14 +137,30 @@ def teach(beliefs: Tensor, subnets: Sequence[Architecture], settings: Adaptation
 
 
 def received_loss(bank: ModelBank, features: Features, knowledge: Tensor, settings: AdaptationSettings) -> Tensor:
-    """Cross-entropy of the heads that receive the knowledge: Ca alone in SlimDA, else Cs and Ct; moves features too."""
-    if settings.method == "slimda":
-        return losses.knowledge_loss(knowledge, bank.heads.adapted(features.target))
-    source, target = _confusion_logits(bank, features.target)
+    """Cross-entropy of the heads that receive the knowledge: Ca alone in SlimDA, else Cs and Ct; moves features too.
+
+    Where SlimDA teaches all heads, Cs and Ct learn on detached features, which Ca alone moves as before.
+    """
+    if settings.method != "slimda":
+        return _confusion_heads_loss(bank, features.target, knowledge)
+    loss = losses.knowledge_loss(knowledge, bank.heads.adapted(features.target))
+    if settings.taught_heads == "all":
+        loss = loss + _confusion_heads_loss(bank, features.target.detach(), knowledge)
+    return loss
+
+
+def _confusion_heads_loss(bank: ModelBank, features: Tensor, knowledge: Tensor) -> Tensor:
+    source, target = _confusion_logits(bank, features)
     return 0.5 * (losses.knowledge_loss(knowledge, source) + losses.knowledge_loss(knowledge, target))
 
 
-def _belief(bank: ModelBank, features: Tensor) -> Tensor:
+def _knowledge_weight(settings: AdaptationSettings, ramped: float) -> float:
+    return settings.knowledge_weight * (ramped if settings.knowledge_ramp else 1.0)
+
+
+def _belief(bank: ModelBank, features: Tensor, settings: AdaptationSettings) -> Tensor:
+    if settings.knowing_heads == "all":
+        return losses.belief(*bank.heads(features))
     return losses.belief(*_confusion_logits(bank, features))
 
 

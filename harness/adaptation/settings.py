@@ -14,6 +14,9 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 Confidence = Literal["uniform", "capacity", "entropy"]
 
+#: Whose belief is taught by `seed` and `slimda`; `distill` is always taught by the largest, unsharpened.
+Teacher = Literal["ensemble", "largest"]
+
 #: The head that is scored and deployed: the one that receives the method's target knowledge.
 DEPLOYED_HEAD: dict[Method, Head] = {
     "source-only": "source",
@@ -41,6 +44,15 @@ class AdaptationSettings(BaseModel):
     gradient_norm: Annotated[float, Field(gt=0)] = 5.0
     temperature: Annotated[float, Field(gt=0)] = 0.5
     confidence: Confidence = "capacity"
+    teacher: Teacher = "ensemble"
+    knowing_heads: Literal["confusion", "all"] = "confusion"
+    """Whose mean softmax a subnet's belief is: that of Cs and Ct, or of all three heads."""
+    taught_heads: Literal["adapted", "all"] = "adapted"
+    """Which heads learn the knowledge in `slimda`: Ca, or Cs and Ct too, which then move the features no further."""
+    knowledge_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of L_seed, or of the distillation loss."""
+    knowledge_ramp: bool = True
+    """Whether that weight ramps up with lambda."""
     adapted_head_on_source: bool = True
     keep_graphs: bool = True
     inplace_distillation: bool = False

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from harness import processes
-from harness.adaptation.batches import draw
+from harness.adaptation.batches import step_batches
 from harness.adaptation.checkpoint import load_checkpoint, save_checkpoint
 from harness.adaptation.hardware import Hardware, TrainingError
-from harness.adaptation.objective import Capacity, Forward, adaptation_losses, ramp, source_losses
+from harness.adaptation.objective import Batch, Capacity, Forward, adaptation_losses, ramp, source_losses
 from harness.adaptation.settings import AdaptationSettings
 from harness.adaptation.sharing import Team, new_team
 from harness.bank import Architecture, ModelBank, Normalisation
@@ -113,25 +112,30 @@ def _steps(training: Training) -> Iterator[Taken]:
     optimiser = _optimiser(bank, settings, hardware)
     _restore(optimiser, training.state)
     team = new_team(hardware.device)
-    for step in range(training.done, settings.iterations):
+    steps = range(training.done, settings.iterations)
+    for step, subnets, batch in step_batches(bank, training.domains, settings, steps, training.only, hardware.device):
         if step == settings.source_iterations:
             # The momentum of the source phase would drag the adaptation.
             optimiser = _optimiser(bank, settings, hardware)
-        yield Taken(step + 1, _step(training, optimiser, team, step), optimiser)
+        yield Taken(step + 1, _step(training, optimiser, team, step, subnets, batch), optimiser)
 
 
-def _step(training: Training, optimiser: torch.optim.Optimizer, team: Team | None, step: int) -> dict[str, float]:
+def _step(
+    training: Training,
+    optimiser: torch.optim.Optimizer,
+    team: Team | None,
+    step: int,
+    subnets: Sequence[Architecture],
+    batch: Batch,
+) -> dict[str, float]:
     """One optimiser step on one model batch; the subnets' gradients are added before it."""
     bank, settings = training.bank, training.settings
     adapting = step >= settings.source_iterations
     index = step - settings.source_iterations if adapting else step
     length = settings.adaptation_iterations if adapting else settings.source_iterations
-    rng = np.random.default_rng([settings.seed, int(adapting), index])
-    subnets = [training.only] if training.only else model_batch(bank, settings.model_batch, rng)
-    batch = draw(training.domains, settings.batch_size, rng, training.hardware.device)
-    forward = _forward(bank, training.hardware, team)
     rate = settings.learning_rate * _schedule((index + 1) / length)
     seen = {"learning rate": rate}
+    forward = _forward(bank, training.hardware, team)
     if adapting and settings.method != "source-only":
         seen["lambda"] = weight = ramp(index / length)
         losses = adaptation_losses(bank, subnets, batch, settings, weight, training.capacity, forward)
@@ -171,11 +175,6 @@ def _forward(bank: ModelBank, hardware: Hardware, team: Team | None) -> Forward:
         return team.gathered(features, len(images)) if team else features
 
     return forward
-
-
-def model_batch(bank: ModelBank, size: int, rng: np.random.Generator) -> list[Architecture]:
-    """Sample a model batch: the largest first, then the smallest (sandwich rule), the others at random."""
-    return [bank.space.full, bank.space.smallest, *(bank.space.sample(rng) for _ in range(size - 2))]
 
 
 def _schedule(progress: float) -> float:

@@ -1,5 +1,7 @@
 """Model bank: slimmable layers and backbones, heads, batch-norm re-estimation, cutting subnets, save and load."""
 
+from harness.bank.baseline import BaselineError, BaselineNetwork, create_baseline
+from harness.bank.baseline_storage import Baseline, has_baseline, load_baseline, save_baseline
 from harness.bank.heads import Head, Heads, Outputs
 from harness.bank.layers import (
     Layer,
@@ -24,6 +26,9 @@ __all__ = [
     "Architecture",
     "BankError",
     "BankSpec",
+    "Baseline",
+    "BaselineError",
+    "BaselineNetwork",
     "Head",
     "Heads",
     "Layer",
@@ -41,9 +46,13 @@ __all__ = [
     "Step",
     "arch_id",
     "create_bank",
+    "create_baseline",
     "create_standalone_bank",
     "encode",
+    "has_baseline",
     "load_bank",
+    "load_baseline",
     "save_bank",
+    "save_baseline",
     "start_from",
 ]

@@ -49,10 +49,10 @@ def save_bank(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
     )
     partial = folder / f"{WEIGHTS}.partial"
     save_file({name: value.contiguous() for name, value in _weights(bank).items()}, partial)
-    _publish(partial, folder / WEIGHTS)
+    publish(partial, folder / WEIGHTS)
     partial = folder / f"{DESCRIPTION}.partial"
     partial.write_text(json.dumps(description.model_dump(), indent=2) + "\n", encoding="utf-8")
-    _publish(partial, folder / DESCRIPTION)
+    publish(partial, folder / DESCRIPTION)
 
 
 def load_bank(folder: Path) -> tuple[ModelBank, dict[str, Any]]:
@@ -110,7 +110,8 @@ def _empty(description: BankFile, folder: Path) -> ModelBank:
         raise BankError(f"{folder / DESCRIPTION} is not a bank description: {error}") from error
 
 
-def _publish(partial: Path, final: Path) -> None:
+def publish(partial: Path, final: Path) -> None:
+    """Give a file that is written whole its name."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(final)

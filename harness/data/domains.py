@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +14,8 @@ from torch import Tensor
 
 #: Pixels of one forward pass for batch-norm statistics: 668 images of 224x224, whose widest activations fill some 5 GB.
 CALIBRATION_PIXELS = 2**25
+#: Enough for those statistics where images are small: the standard error of a mean is below 2% of the spread.
+CALIBRATION_IMAGES = 4096
 
 
 class DataError(Exception):
@@ -57,7 +59,8 @@ class Preprocessing(BaseModel):
     def normalise(self, images: Tensor) -> Tensor:
         """Resized raw images [N, C, H, W] with values in [0, value_scale] to float32 network inputs."""
         shape = (1, self.channels, 1, 1)
-        mean, std = torch.tensor(self.mean).view(shape), torch.tensor(self.std).view(shape)
+        mean = torch.tensor(self.mean, device=images.device).view(shape)
+        std = torch.tensor(self.std, device=images.device).view(shape)
         return (images.float() / self.value_scale - mean) / std
 
     def to_json(self) -> str:
@@ -74,12 +77,44 @@ class Preprocessing(BaseModel):
             where = ".".join(str(part) for part in first["loc"]) or "the object"
             raise DataError(f"Invalid preprocessing description: {where}: {first['msg']}.") from None
 
+    @property
+    def forward_limit(self) -> int:
+        """How many images one forward pass for statistics takes at most."""
+        height, width = self.size
+        return min(CALIBRATION_IMAGES, max(64, CALIBRATION_PIXELS // (height * width)))
+
+
+class Images(Protocol):
+    """Network inputs [N, C, H, W] float32 by index: a tensor, or images that are decoded when they are asked for."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """(N, C, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Tensor | slice, /) -> Tensor: ...
+
+
+@runtime_checkable
+class Undecoded(Images, Protocol):
+    """Images that are not network inputs yet (`harness.data.images`)."""
+
+    def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
+        """The images at `index` as uint8 for a training batch, decoded and cropped."""
+
+    def finished(self, raw: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
+        """Drawn images as augmented network inputs."""
+
+    def content(self) -> Iterator[bytes]:
+        """What makes these images these, for a digest."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
     """Network inputs [N, C, H, W] float32 and their class indices [N] int64."""
 
-    images: Tensor
+    images: Images
     labels: Tensor
 
     def __post_init__(self) -> None:
@@ -95,7 +130,8 @@ class Domains:
     """The labelled source and the *unlabelled* target. No target label and no held-out target image is in here.
 
     `target`: unlabelled training images [N, C, H, W]; their order says nothing about their classes. `flip`: whether a
-    mirrored image still shows its class, as in photographs but not in digits.
+    mirrored image still shows its class, as in photographs but not in digits. `workers`: processes that decode training
+    batches ahead, where images are decoded when they are asked for.
     """
 
     name: str
@@ -103,21 +139,24 @@ class Domains:
     preprocessing: Preprocessing
     source: LabelledImages
     source_check: LabelledImages
-    target: Tensor
+    target: Images
     flip: bool = False
+    workers: int = 0
 
-    @property
+    @cached_property
     def calibration(self) -> Tensor:
         """The unlabelled target images for batch-norm statistics: all, or as many as one forward pass can hold.
 
         The target is in random order, so the first ones are a random sample.
         """
-        height, width = self.preprocessing.size
-        return self.target[: max(64, CALIBRATION_PIXELS // (height * width))]
+        return self.target[: self.preprocessing.forward_limit]
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of everything above: equal digests mean equal names, preprocessing, images and labels."""
+        """SHA-256 (hex) of everything above: equal digests mean equal names, preprocessing, images and labels.
+
+        Files that are decoded when asked for count by name and size.
+        """
         digest = hashlib.sha256()
         for part in self._parts():
             digest.update(len(part).to_bytes(8, "little"))
@@ -128,15 +167,24 @@ class Domains:
         yield f"{self.name} {self.flip}".encode()
         yield from (name.encode() for name in self.classes)
         yield self.preprocessing.to_json().encode()
-        labelled = (self.source, self.source_check)
-        for array in (*(tensor for part in labelled for tensor in (part.images, part.labels)), self.target):
-            yield f"{tuple(array.shape)} {array.dtype}".encode()
-            yield array.contiguous().numpy().tobytes()
+        for labelled in (self.source, self.source_check):
+            yield from _content(labelled.images)
+            yield from _content(labelled.labels)
+        yield from _content(self.target)
+
+
+def _content(images: Images) -> Iterator[bytes]:
+    if isinstance(images, Tensor):
+        yield f"{tuple(images.shape)} {images.dtype}".encode()
+        yield images.contiguous().numpy().tobytes()
+    else:
+        assert isinstance(images, Undecoded)
+        yield from images.content()
 
 
 @dataclass(frozen=True, eq=False)
 class TargetLabels:
     """Held-out target images [N, C, H, W] with their labels [N]. Made beside `Domains`; the report alone gets it."""
 
-    images: Tensor = field(repr=False)
+    images: Images = field(repr=False)
     labels: Tensor = field(repr=False)

@@ -6,22 +6,21 @@ test with data [N, 256] in 0..1 and target [N]).
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
+from harness.data.idx import read_idx
+from harness.data.usps import Part, read_h5
 
 Direction = Literal["mnist-usps", "usps-mnist"]
 SIZE = 16
 SOURCE, CHECK, TARGET, HELD_OUT = 7000, 1000, 1800, 2000
-IDX_UBYTE = 0x08
 
 
 def load_mnist_usps(data_root: Path, direction: Direction, seed: int) -> tuple[Domains, TargetLabels]:
@@ -63,48 +62,19 @@ def _sample(images: Tensor, labels: Tensor, count: int, rng: np.random.Generator
     return images[chosen], labels[chosen]
 
 
-def _mnist(data_root: Path, part: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
+def _mnist(data_root: Path, part: Part) -> tuple[Tensor, Tensor]:
     """MNIST images [N, 1, 16, 16] in 0..1, downsampled with antialiasing, and labels [N]."""
     prefix = {"train": "train", "test": "t10k"}[part]
-    images = torch.from_numpy(_read_idx(data_root / "mnist" / f"{prefix}-images-idx3-ubyte.gz", 3))
-    labels = torch.from_numpy(_read_idx(data_root / "mnist" / f"{prefix}-labels-idx1-ubyte.gz", 1))
+    images = torch.from_numpy(read_idx(data_root / "mnist" / f"{prefix}-images-idx3-ubyte.gz", 3))
+    labels = torch.from_numpy(read_idx(data_root / "mnist" / f"{prefix}-labels-idx1-ubyte.gz", 1))
     grey = images[:, None].float() / 255
     small = F.interpolate(grey, size=(SIZE, SIZE), mode="bilinear", align_corners=False, antialias=True)
     return small, labels.long()
 
 
-def _read_idx(file: Path, dimensions: int) -> npt.NDArray[np.uint8]:
-    """A gzipped idx file of unsigned bytes: big-endian magic 0 0 type dimensions, the sizes, then the values."""
-    try:
-        content = gzip.decompress(file.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"The development task needs {file}, which does not exist.") from None
-    except (OSError, EOFError) as error:
-        raise DataError(f"The file {file} cannot be read: {error}.") from None
-    header = 4 * (1 + dimensions)
-    if content[:4] != bytes([0, 0, IDX_UBYTE, dimensions]):
-        raise DataError(f"The file {file} is not an idx file of {dimensions}-dimensional bytes.")
-    shape = np.frombuffer(content[4:header], ">u4").astype(int)
-    if len(content) - header != shape.prod():
-        raise DataError(f"The file {file} is truncated: {len(content) - header} values instead of {shape.prod()}.")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
-
-
-def _usps(data_root: Path, part: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
+def _usps(data_root: Path, part: Part) -> tuple[Tensor, Tensor]:
     """USPS images [N, 1, 16, 16] in 0..1 and labels [N]."""
     file = data_root / "usps" / "usps.h5"
     if not file.is_file():
-        raise DataError(f"The development task needs {file}, which does not exist.")
-    try:
-        import h5py  # only this task needs it
-    except ImportError:
-        raise DataError(
-            "The development task reads USPS with h5py, which is not installed: pip install h5py."
-        ) from None
-    try:
-        with h5py.File(file, "r") as opened:
-            images = torch.from_numpy(opened[part]["data"][:].astype(np.float32)).view(-1, 1, SIZE, SIZE)
-            labels = torch.from_numpy(opened[part]["target"][:].astype(np.int64))
-    except (OSError, KeyError, RuntimeError) as error:
-        raise DataError(f"The file {file} cannot be read: {error}.") from None
-    return images, labels
+        raise DataError(f"The file {file} does not exist.")
+    return read_h5(file, part)

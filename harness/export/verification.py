@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.bank import Architecture, ModelBank, Statistics, arch_id
 
@@ -49,15 +49,27 @@ def verify(
     """
     if not len(images):
         raise ValueError("an export cannot be verified on no images")
-    found = engine_logits(model, images)
     expected = _bank_logits(bank, arch, statistics, images)
-    name = arch_id(bank.spec.model, arch)
+    return _compared(model, expected, images, f"subnet {arch_id(bank.spec.model, arch)}", "bank")
+
+
+@torch.no_grad()
+def verify_module(model: bytes | Path, module: nn.Module, images: Tensor, name: str) -> VerifiedExport:
+    """Do the same for an exported fp32 network, called `name`, and the module that it was exported from, on the CPU."""
+    expected = torch.cat([module(part) for part in torch.split(images, BATCH)]).numpy()
+    return _compared(model, expected, images, f"network {name}", "original")
+
+
+def _compared(
+    model: bytes | Path, expected: NDArray[np.float32], images: Tensor, name: str, original: str
+) -> VerifiedExport:
+    found = engine_logits(model, images)
     if not (np.isfinite(found).all() and np.isfinite(expected).all()):
-        raise ExportMismatch(f"subnet {name} gives logits that are not finite")
+        raise ExportMismatch(f"{name} gives logits that are not finite")
     error, scale = float(np.abs(found - expected).max()), float(np.abs(expected).max())
     if error > RELATIVE_TOLERANCE * scale:
         raise ExportMismatch(
-            f"the exported subnet {name} differs from the bank by {error:.3g} where logits reach {scale:.3g}: "
+            f"the exported {name} differs from the {original} by {error:.3g} where logits reach {scale:.3g}: "
             f"more than {RELATIVE_TOLERANCE:g} of them"
         )
     agreement = float((found.argmax(1) == expected.argmax(1)).mean())

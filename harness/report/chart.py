@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -53,19 +53,21 @@ class _Series(NamedTuple):
     intervals: bool = False
 
 
-def tradeoff_chart(rows: Sequence[Row]) -> go.Figure:
+def tradeoff_chart(rows: Sequence[Row], baselines: Mapping[str, str] | None = None) -> go.Figure:
     """Draw the rows against latency or multiply-adds, by UPEM or (where known) target accuracy.
 
     Small markers are candidates, large ones finalists with their budgets and 95% intervals; lines are the fronts of
     UPEM. Up and left is better (the UPEM axis is upside down). A failure has multiply-adds, but no latency.
+    ``baselines``, networks of other families by arch_id, are stars with their names, and have no UPEM.
     """
+    names = baselines or {}
     costs, qualities = _costs(rows), _qualities(rows)
     colours = dict(zip(dict.fromkeys(row.series for row in rows), OKABE_ITO * len(rows), strict=False))
     series = [
         one
         for name, colour in colours.items()
         for own in [[row for row in rows if row.series == name]]
-        for one in [*_fronts(own, colour, costs), *_points(own, colour)]
+        for one in [*_fronts(own, colour, costs), *_points(own, colour, names), *_stars(own, colour, names)]
     ]
     figure = go.Figure(
         [{**one.trace, **_drawn("x", costs[0], one), **_drawn("y", qualities[0], one)} for one in series],
@@ -146,12 +148,31 @@ def _fronts(rows: Sequence[Row], colour: str, costs: Sequence[_Axis]) -> list[_S
     ]
 
 
-def _points(rows: Sequence[Row], colour: str) -> list[_Series]:
+def _stars(rows: Sequence[Row], colour: str, names: Mapping[str, str]) -> list[_Series]:
+    """Return one series' baselines."""
+    own = [row for row in rows if row.arch_id in names]
+    name = f"{escape(rows[0].series)}: baselines"
+    trace = {
+        "mode": "markers+text",
+        "name": name,
+        "legendgroup": name,
+        "marker": {"symbol": "star", "color": colour, "size": 13},
+        "text": [escape(names[row.arch_id]) for row in own],
+        "textposition": "top left",
+        "textfont": {"color": colour},
+        "hoverinfo": "text",
+        "hovertext": [f"<b>{escape(names[row.arch_id])}</b><br>{_hover(row)}" for row in own],
+    }
+    return [_Series(own, trace, intervals=True)] if own else []
+
+
+def _points(rows: Sequence[Row], colour: str, names: Mapping[str, str]) -> list[_Series]:
     """Return one series' candidates and, drawn over them, its finalists, by kind."""
     series = []
+    subnets = [row for row in rows if row.arch_id not in names]
     for selected in ("no", "yes"):
         for kind, symbol in _SYMBOLS.items():
-            alike = [row for row in rows if _kind(row) == kind]
+            alike = [row for row in subnets if _kind(row) == kind]
             own = [row for row in alike if row.selected == selected]
             name = f"{escape(rows[0].series)}: {kind}"
             trace = {

@@ -32,19 +32,30 @@ class Correlation:
 class GroupCorrelation:
     """How UPEM and accuracy correlate among `count` architectures: `group` is a budget, or None for all of them.
 
-    `plain` is Pearson's coefficient; `partial` is what remains of it with log multiply-adds partialled out.
+    `plain` is Pearson's coefficient, `rank` Spearman's; `partial` is what remains of the former with log multiply-adds
+    partialled out.
     """
 
     group: Hashable | None
     count: int
     plain: Correlation
     partial: Correlation
+    rank: Correlation
 
 
 def pearson(upem: ArrayLike, accuracy: ArrayLike, *, confidence: float = 0.95) -> Correlation:
     """Return Pearson's correlation of two equally long sequences, with Fisher's interval."""
     x, y = _checked(upem, accuracy)
     return _correlation(x, y, len(x), confidence)
+
+
+def spearman(upem: ArrayLike, accuracy: ArrayLike, *, confidence: float = 0.95) -> Correlation:
+    """Return Spearman's rank correlation with the interval of Bonett and Wright (Psychometrika 65, 2000).
+
+    Fisher's, with the variance of z times 1 + r^2 / 2.
+    """
+    x, y = _checked(upem, accuracy)
+    return _correlation(stats.rankdata(x), stats.rankdata(y), len(x), confidence, rank=True)
 
 
 def partial(upem: ArrayLike, accuracy: ArrayLike, macs: ArrayLike, *, confidence: float = 0.95) -> Correlation:
@@ -76,19 +87,26 @@ def correlate(
         (group, np.array([own == group for own in groups])) for group in dict.fromkeys(groups)
     ]
     return [
-        GroupCorrelation(group, int(row.sum()), pearson(x[row], y[row]), partial(x[row], y[row], size[row]))
+        GroupCorrelation(
+            group,
+            int(row.sum()),
+            pearson(x[row], y[row]),
+            partial(x[row], y[row], size[row]),
+            spearman(x[row], y[row]),
+        )
         for group, row in [*rows, (None, np.ones(len(x), dtype=bool))]
     ]
 
 
-def _correlation(x: Floats, y: Floats, count: int, confidence: float) -> Correlation:
-    """Return Pearson's coefficient and the interval that Fisher's z has for `count` points."""
+def _correlation(x: Floats, y: Floats, count: int, confidence: float, *, rank: bool = False) -> Correlation:
+    """Return Pearson's coefficient and the interval that Fisher's z has for `count` points, or as many ranks."""
     if not (np.ptp(x) and np.ptp(y)):
         return Correlation(np.nan, np.nan, np.nan)
     value = float(stats.pearsonr(x, y).statistic)
     with np.errstate(divide="ignore"):
         z = np.arctanh(value)
-    reach = special.ndtri(0.5 + confidence / 2) / np.sqrt(count - 3)
+    variance = (1 + value**2 / 2 if rank else 1.0) / (count - 3)
+    reach = special.ndtri(0.5 + confidence / 2) * np.sqrt(variance)
     return Correlation(value, float(np.tanh(z - reach)), float(np.tanh(z + reach)))
 
 

@@ -52,8 +52,8 @@ td small {{ display: block; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>Large markers are the selected subnets, small ones the other candidates; bars are 95% intervals. Up and left is
-better. Hover for details, drag to zoom, double-click to return, click in the legend to hide.</p>
+<p>Large markers are the selected subnets, small ones the other candidates; bars are 95% intervals{stars}.
+Up and left is better. Hover for details, drag to zoom, double-click to return, click in the legend to hide.</p>
 {chart}
 {tables}
 {comparisons}
@@ -80,30 +80,42 @@ def write_page(
     notes: Sequence[str] = (),
     comparisons: Mapping[str, Sequence[Comparison]] | None = None,
     cost_models: Mapping[str, CostModelRecord] | None = None,
+    baselines: Mapping[str, str] | None = None,
 ) -> None:
     """Write the page whole or not at all.
 
     It has the chart, the selected subnets of every device, what choosing by latency gains (``comparisons``), what the
-    cost models were off by, each by the name of the configuration, and ``notes`` as a list.
+    cost models were off by, each by the name of the configuration, and ``notes`` as a list. ``baselines`` are the names
+    of networks of other families, by arch_id.
     Links lead to the files in ``subnets`` beside the page. All text is escaped, and the page forbids itself to load
     anything, so that it may be opened and passed on without a thought.
     """
-    chart = to_html(tradeoff_chart(rows), include_plotlyjs=True, full_html=False, div_id="tradeoff", config=_CONTROLS)
+    names = baselines or {}
+    chart = to_html(
+        tradeoff_chart(rows, names), include_plotlyjs=True, full_html=False, div_id="tradeoff", config=_CONTROLS
+    )
     devices = dict.fromkeys(row.device for row in rows)
-    tables = "\n".join(_table([row for row in rows if row.device == device]) for device in devices)
+    tables = "\n".join(_table([row for row in rows if row.device == device], names) for device in devices)
     beside = "\n".join(comparison_section(name, found) for name, found in (comparisons or {}).items())
     costs = cost_section(cost_models or {})
     page = _PAGE.format(
-        title=escape(title), chart=chart, tables=tables, comparisons=beside, costs=costs, notes=_notes(notes)
+        title=escape(title),
+        stars="; stars are baselines, networks of other families, which have no UPEM" if names else "",
+        chart=chart,
+        tables=tables,
+        comparisons=beside,
+        costs=costs,
+        notes=_notes(notes),
     )
     write_atomic(path, page.encode())
 
 
-def _table(rows: Sequence[Row]) -> str:
-    """Return one device's heading and table, a line for every selected subnet, the costliest first."""
+def _table(rows: Sequence[Row], names: Mapping[str, str]) -> str:
+    """Return one device's heading and table: every selected subnet, the costliest first, then every baseline."""
     shared = shared_configuration(rows)
     heading = f"<h2>{escape(rows[0].device)} <span>{escape(' · '.join(shared))}</span></h2>"
     chosen = sorted((row for row in rows if row.selected == "yes"), key=lambda row: -row.macs)
+    chosen += sorted((row for row in rows if row.arch_id in names), key=lambda row: -row.macs)
     if not chosen:
         return f"{heading}\n<p>No subnet was selected.</p>"
     unit = time_unit(ms for row in chosen if (ms := row.host_p50_ms or row.predicted_ms))
@@ -113,16 +125,17 @@ def _table(rows: Sequence[Row]) -> str:
     head = "".join(
         f'<th class="n">{h}</th>' if 1 < i < len(headings) - 2 else f"<th>{h}</th>" for i, h in enumerate(headings)
     )
-    lines = "\n".join(_line(row, unit, shared, labelled) for row in chosen)
+    lines = "\n".join(_line(row, names.get(row.arch_id), unit, shared, labelled) for row in chosen)
     return f'{heading}\n<div class="wide"><table>\n<tr>{head}</tr>\n{lines}\n</table></div>'
 
 
-def _line(row: Row, unit: TimeUnit, shared: Sequence[str], labelled: bool) -> str:
+def _line(row: Row, baseline: str | None, unit: TimeUnit, shared: Sequence[str], labelled: bool) -> str:
     own = " ".join(text for text in configuration(row).values() if text not in shared)
     file = f"subnets/{row.arch_id}-{row.precision}-b{row.batch_size}.onnx"
+    subnet = f'<a href="{file}">{row.arch_id}</a>' if row.host_p50_ms or not baseline else row.arch_id
     cells = [
-        _cell(", ".join(loosest_first(row.budgets)), own),
-        f'<td><a href="{file}">{row.arch_id}</a><small>{row.widths.replace("-", "-<wbr>")}</small></td>',
+        _cell(baseline or ", ".join(loosest_first(row.budgets)), own),
+        f"<td>{subnet}<small>{row.widths.replace('-', '-<wbr>')}</small></td>",
         _cell(count(row.macs), f"{percent(row.compute_fraction)} of full", "n"),
         _cell(*latency(row, unit), "n"),
         _cell(UNKNOWN if row.upem is None else f"{row.upem:.4f}", "", "n"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,8 @@ from harness.report.words import duration, flags, label, limit, loosest_first, r
 _INK, _NEUTRAL, _GREY, _FAINT = "#222222", "#444444", "#767676", "#E6E6E6"
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours that the colour-blind tell apart; each device in each precision has one, and a marker of its own."""
+_STAR = "*"
+"""The marker of baselines."""
 _MARKERS = ("o", "s", "D", "^", "v", "P")
 _STYLE = {
     "font.size": 11,
@@ -68,23 +70,30 @@ _ACCURACY = _Measure(
 )
 
 
-def draw_tradeoff(rows: Sequence[Row], path: Path, *, title: str = "What each budget costs") -> None:
+def draw_tradeoff(
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    title: str = "What each budget costs",
+    baselines: Mapping[str, str] | None = None,
+) -> None:
     """Write the picture as a PNG, 2400 pixels wide, whole or not at all; see ``tradeoff_figure``."""
     content = io.BytesIO()
-    tradeoff_figure(rows, title=title).savefig(content, format="png", dpi=_DPI)
+    tradeoff_figure(rows, title=title, baselines=baselines).savefig(content, format="png", dpi=_DPI)
     write_atomic(path, content.getvalue())
 
 
-def tradeoff_figure(rows: Sequence[Row], *, title: str) -> Figure:
+def tradeoff_figure(rows: Sequence[Row], *, title: str, baselines: Mapping[str, str] | None = None) -> Figure:
     """Draw UPEM, and above it target accuracy where known, against host latency (left) and multiply-adds (right).
 
     Up and left is better everywhere (the UPEM axis is upside down). Dots are all scored candidates, the stepped line is
     the front, markers are the finalists with their budgets and 95% intervals. A latency is measured, or comes from
     published hardware figures and is named as estimated; what the cost model predicts is not drawn. Failures have no
-    place on a latency axis: they are crosses on the right and named at the foot.
+    place on a latency axis: they are crosses on the right and named at the foot. ``baselines``, networks of other
+    families by arch_id, are stars with their names, where accuracy is known: UPEM they have none.
     """
     with matplotlib.style.context(["default", _STYLE]):
-        return _Picture(rows).draw(title)
+        return _Picture(rows, baselines or {}).draw(title)
 
 
 def drawn_latency(row: Row) -> float | None:
@@ -99,8 +108,9 @@ def drawn_latency(row: Row) -> float | None:
 class _Picture:
     """One drawing in the making: the rows with the looks that its panels share."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], baselines: Mapping[str, str]) -> None:
         self.rows = rows
+        self.baselines = baselines
         self.by_series: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self.by_series[row.series].append(row)
@@ -174,10 +184,10 @@ class _Picture:
         return " · ".join([series, *known])
 
     def _failures(self) -> list[str]:
-        """Say which chosen subnets failed and why, and how many others did."""
+        """Say which chosen subnets and baselines failed and why, and how many others did."""
         failed = [row for row in self.rows if row.status == "failed"]
-        named = [row for row in failed if row.selected == "yes"][:_MOST_FAILURES_NAMED]
-        lines = [f"× {', '.join(loosest_first(row.budgets))} failed on {row.device}: {row.reason}" for row in named]
+        named = [row for row in failed if self._is_named(row)][:_MOST_FAILURES_NAMED]
+        lines = [f"× {self._name([row])} failed on {row.device}: {row.reason}" for row in named]
         if len(failed) > len(named):
             lines.append(f"× {len(failed) - len(named)} more subnets failed; tradeoff.csv says why")
         return [line if len(line) <= 150 else f"{line[:149]}…" for line in lines]
@@ -192,7 +202,7 @@ class _Picture:
             for series, rows in self.by_series.items():
                 crowd += _candidates(axes, rows, measure, cost, self.looks[series].colour)
         meeting: dict[Point, list[Row]] = defaultdict(list)
-        for row, x, y in _points((row for row in self.rows if row.selected == "yes"), measure, cost):
+        for row, x, y in _points((row for row in self.rows if self._is_named(row)), measure, cost):
             meeting[x, y].append(row)
         labels = []
         for (x, y), rows in meeting.items():
@@ -201,9 +211,17 @@ class _Picture:
                 crowd += self._finalist(axes, row, (x, y), colour, cost)
             if measure is _ACCURACY:
                 crowd += _accuracy_interval(axes, rows[0], x, colour)
-            text = self._subnet_label(rows) if cost is multiply_adds else "; ".join(map(label, rows))
+            text = self._subnet_label(rows) if cost is multiply_adds else "; ".join(map(self._label, rows))
             labels.append(Label(x, y, text, colour))
         return labels, crowd
+
+    def _is_named(self, row: Row) -> bool:
+        return row.selected == "yes" or row.arch_id in self.baselines
+
+    def _label(self, row: Row) -> str:
+        """Name a finalist or baseline on a device, with what is not as it should be."""
+        name = self.baselines.get(row.arch_id)
+        return " · ".join([name, *flags(row)]) if name else label(row)
 
     def _common_colour(self, several: Iterable[str]) -> str:
         """Return the colour of a series, or a neutral one for several."""
@@ -214,6 +232,8 @@ class _Picture:
         """Draw a finalist, with its interval where its latency is shown; return points along the interval."""
         own = self.looks[row.series]
         look = own if row.status == "failed" or colour == own.colour else _Look(colour, "o")
+        if row.arch_id in self.baselines:
+            look = _Look(colour, _STAR)
         axes.plot(*point, gid="finalist", zorder=4, **_marker(row, look, on_device=cost is not multiply_adds))
         if cost is multiply_adds or row.host_ci_low_ms is None or row.host_ci_high_ms is None:
             return []
@@ -226,11 +246,15 @@ class _Picture:
 
     def _subnet_label(self, rows: Sequence[Row]) -> str:
         """Name a subnet where its multiply-adds are shown: what it was chosen for anywhere, and where it failed."""
-        budgets = ", ".join(loosest_first({budget for row in rows for budget in row.budgets}))
-        failed = ", ".join(row.device for row in rows if row.status == "failed")
+        name, failed = self._name(rows), ", ".join(row.device for row in rows if row.status == "failed")
         if not failed:
-            return budgets
-        return f"{budgets} · failed" if len(self.looks) == 1 else f"{budgets} · failed on {failed}"
+            return name
+        return f"{name} · failed" if len(self.looks) == 1 else f"{name} · failed on {failed}"
+
+    def _name(self, rows: Sequence[Row]) -> str:
+        """Return the baselines that rows are of and the budgets that they answer."""
+        names = dict.fromkeys(self.baselines[row.arch_id] for row in rows if row.arch_id in self.baselines)
+        return ", ".join([*names, *loosest_first({budget for row in rows for budget in row.budgets})])
 
     def _latency_axis(self, panels: Sequence[Axes]) -> None:
         sources = {row.cost_source for row in self.rows if drawn_latency(row) is not None}
@@ -327,7 +351,7 @@ def _marker(row: Row, look: _Look, on_device: bool) -> dict[str, Any]:
     return {
         "linestyle": "none",
         "marker": look.marker,
-        "markersize": 8,
+        "markersize": 13 if look.marker == _STAR else 8,
         "color": look.colour,
         "fillstyle": "left" if half else "full",
         "markerfacecolor": "white" if hollow else look.colour,

@@ -28,7 +28,6 @@ Text = Annotated[str, AfterValidator(_one_line)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 PERCENTILE_FLOORS = {"host_p90_ms": 64, "host_p99_ms": 662}
@@ -53,7 +52,8 @@ class Row:
     batch_size: Count
     arch_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     widths: Annotated[str, Field(pattern=r"^[1-9][0-9]*(-[1-9][0-9]*)*$")]
-    compute_fraction: Fraction
+    compute_fraction: Positive
+    """Above 1 only of a baseline, which may compute more than the full-width subnet."""
     macs: Count
     flops: Count
     params: Count
@@ -130,6 +130,10 @@ class Row:
             (
                 not _ascending(self.host_p50_ms, self.host_p90_ms, self.host_p99_ms),
                 "host percentiles must ascend from p50 over p90 to p99",
+            ),
+            (
+                self.compute_fraction > 1 and self.upem is not None,
+                "compute_fraction above 1 needs an empty upem",
             ),
             ((self.selected == "yes") != bool(self.budget), "selected and budget go together"),
             (not all(self.budgets) or len(set(self.budgets)) < len(self.budgets), "budgets must be named once each"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -17,10 +17,10 @@ from harness.report.words import (
     accuracy,
     configuration,
     count,
-    digits,
     flags,
     latency,
     loosest_first,
+    part_of_full,
     percent,
     shared_configuration,
     time_unit,
@@ -34,7 +34,7 @@ _COLOURS = {
     "throttled": "yellow",
     "failed": "red",
 }
-_LUXURIES = ("widths", "of full", "with bank")
+_LUXURIES = ("widths", "of full", "with bank", "whole names")
 """Details that a narrow terminal does without, the first dropped first."""
 
 Lines = list[tuple[str, str]]
@@ -48,30 +48,32 @@ class _Column(NamedTuple):
     right: bool = True
 
 
-def closing_tables(rows: Sequence[Row], *, width: int = 100) -> list[Table]:
+def closing_tables(rows: Sequence[Row], *, width: int = 100, baselines: Mapping[str, str] | None = None) -> list[Table]:
     """Return one table per device with a line for every budget; ``width``: characters there are.
 
-    A budget that several rows answer (say in two precisions, or at two batch sizes) has several lines, and which of
-    them loses least stands under the table. Target accuracy is a column where any row has it. Why a row is not ok
-    stands under its table too.
+    ``baselines`` are the names of networks of other families, by arch_id: each has a line below the budgets. A budget
+    that several rows answer (say in two precisions, or at two batch sizes) has several lines, and which of them loses
+    least stands under the table. Target accuracy is a column where any row has it. Why a row is not ok stands under its
+    table too.
     """
-    chosen = [row for row in rows if row.selected == "yes"]
-    devices = dict.fromkeys(row.device for row in chosen)
-    return [_fitting([row for row in chosen if row.device == device], width) for device in devices]
+    names = baselines or {}
+    shown = [row for row in rows if row.selected == "yes" or row.arch_id in names]
+    devices = dict.fromkeys(row.device for row in shown)
+    return [_fitting([row for row in shown if row.device == device], names, width) for device in devices]
 
 
-def _fitting(rows: Sequence[Row], width: int) -> Table:
+def _fitting(rows: Sequence[Row], names: Mapping[str, str], width: int) -> Table:
     """Return the richest table that ``width`` holds, or the leanest there is."""
     measure = Console(width=10_000).measure
-    tables = [_table(rows, frozenset(_LUXURIES[:dropped])) for dropped in range(len(_LUXURIES) + 1)]
+    tables = [_table(rows, names, frozenset(_LUXURIES[:dropped])) for dropped in range(len(_LUXURIES) + 1)]
     return next((table for table in tables if measure(table).maximum <= width), tables[-1])
 
 
-def _table(rows: Sequence[Row], without: frozenset[str]) -> Table:
+def _table(rows: Sequence[Row], names: Mapping[str, str], without: frozenset[str]) -> Table:
     shared = shared_configuration(rows)
     table = Table(
         title=Text.assemble((rows[0].device, "bold"), *(f" · {text}" for text in shared)),
-        caption=_caption([*_reasons(rows), *_least_losses(rows, shared)]),
+        caption=_caption([*_reasons(rows, names), *_least_losses(rows, shared)]),
         box=SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -80,7 +82,7 @@ def _table(rows: Sequence[Row], without: frozenset[str]) -> Table:
         collapse_padding=True,
         pad_edge=False,
     )
-    shown = _columns(rows, shared, without)
+    shown = _columns(rows, names, shared, without)
     for column in shown:
         lines = [(column.heading, ""), (column.detail, "dim")]
         table.add_column(_stacked(lines), justify="right" if column.right else "left", no_wrap=True)
@@ -88,14 +90,26 @@ def _table(rows: Sequence[Row], without: frozenset[str]) -> Table:
         for row in (row for row in rows if budget in row.budgets):
             first, *others = (_stacked(column.cell(row)) for column in shown)
             table.add_row(Text.assemble((budget, "bold"), first), *others)
+    beside = [row for row in rows if row.arch_id in names]
+    if beside:
+        table.add_section()
+    for row in beside:
+        first, *others = (_stacked(column.cell(row)) for column in shown)
+        table.add_row(Text.assemble(UNKNOWN, first), *others)
     return table
 
 
-def _columns(rows: Sequence[Row], shared: Sequence[str], without: frozenset[str]) -> list[_Column]:
+def _columns(
+    rows: Sequence[Row], names: Mapping[str, str], shared: Sequence[str], without: frozenset[str]
+) -> list[_Column]:
     def own_configuration(row: Row) -> Lines:
         return [("", ""), (" ".join(text for text in configuration(row).values() if text not in shared), "dim")]
 
     def subnet(row: Row) -> Lines:
+        if row.arch_id in names:
+            name = names[row.arch_id]
+            parts = _parts(name) if "whole names" in without else [name]
+            return [*((part, "") for part in parts), (row.arch_id, "dim")]
         return [(row.arch_id, ""), (row.widths if "widths" not in without else "", "dim")]
 
     latencies = [row.host_p50_ms or row.predicted_ms for row in rows if row.status != "failed"]
@@ -116,8 +130,14 @@ def _columns(rows: Sequence[Row], shared: Sequence[str], without: frozenset[str]
     return [column for column in candidates if column.detail == "widths" or column.detail not in without]
 
 
+def _parts(name: str) -> list[str]:
+    """Break a name that is longer than an arch_id at the last underscore before that."""
+    at = name.rfind("_", 1, 14)
+    return [name[:at], name[at:]] if len(name) > 13 and at > 0 else [name]
+
+
 def _compute(row: Row) -> Lines:
-    return [(percent(row.compute_fraction), ""), (f"1/{digits(1 / row.compute_fraction, 2)}", "dim")]
+    return [(percent(row.compute_fraction), ""), (part_of_full(row.compute_fraction), "dim")]
 
 
 def _latency(row: Row, unit: TimeUnit) -> Lines:
@@ -156,13 +176,14 @@ def _least_losses(rows: Sequence[Row], shared: Sequence[str]) -> list[str]:
     return lines
 
 
-def _reasons(rows: Sequence[Row]) -> list[str]:
+def _reasons(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
     """Say once per row why it is not as it should be."""
-    return [
-        f"{', '.join([*loosest_first(row.budgets)])} {', '.join(flags(row))}: {row.reason}"
-        for row in rows
-        if row.reason
-    ]
+
+    def subject(row: Row) -> str:
+        name = names.get(row.arch_id) or ", ".join(loosest_first(row.budgets))
+        return " ".join(filter(None, [name, ", ".join(flags(row))]))
+
+    return [f"{subject(row)}: {row.reason}" for row in rows if row.reason]
 
 
 def _stacked(lines: Lines) -> Text:

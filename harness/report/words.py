@@ -74,8 +74,8 @@ def interval(low: float, high: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share of 1 as a percentage: 80.1%, 100%."""
-    return "100%" if share == 1 else f"{min(100 * share, 99.9):.1f}%"
+    """Write a share as a percentage: 80.1%, 100%, 262%."""
+    return f"{100 * share:.0f}%" if share >= 1 else f"{min(100 * share, 99.9):.1f}%"
 
 
 def limit(budget: str) -> tuple[float, str] | None:
@@ -108,6 +108,11 @@ def flags(row: Row) -> list[str]:
 def label(row: Row) -> str:
     """Name a finalist: the budgets it answers, and what is not as it should be."""
     return " · ".join([", ".join(loosest_first(row.budgets)), *flags(row)])
+
+
+def part_of_full(share: float) -> str:
+    """Write a share of the full-width subnet's compute as a fraction or a multiple: 1/8.2, 2.6x."""
+    return f"1/{digits(1 / share, 2)}" if share <= 1 else f"{digits(share, 2)}x"
 
 
 def latency(row: Row, unit: TimeUnit) -> tuple[str, str]:

@@ -138,6 +138,65 @@ def test_distillation_teaches_what_the_largest_subnet_believes(bank: ModelBank, 
     assert torch.equal(teach(beliefs, subnets, settings("distill"), capacity), beliefs[0])
 
 
+def test_the_largest_alone_may_teach_slimda_sharpened_by_the_temperature(
+    bank: ModelBank, subnets: list[Architecture]
+) -> None:
+    beliefs = torch.rand(3, 8, 3).softmax(dim=2)
+    plain, sharp = (
+        teach(beliefs, subnets, settings("slimda", teacher="largest", temperature=t), capacity) for t in (1.0, 0.5)
+    )
+    torch.testing.assert_close(plain, beliefs[0])
+    assert (sharp.max(dim=1).values > plain.max(dim=1).values).all()
+
+
+def test_where_all_heads_are_taught_the_features_are_moved_as_before(bank: ModelBank, batch: Batch) -> None:
+    knowledge = torch.eye(3)[torch.arange(8) % 3]
+    found = {}
+    for taught in ("adapted", "all"):
+        features = extract(bank.features, bank.space.full, batch)
+        received_loss(bank, features, knowledge, settings("slimda", taught_heads=taught)).backward()  # type: ignore[no-untyped-call]
+        stem = stem_of(bank).weight.grad
+        assert stem is not None
+        found[taught] = (moved(bank), stem.clone())
+        bank.zero_grad()
+    assert found["adapted"][0] == {"F", "Ca"}
+    assert found["all"][0] == {"F", "Cs", "Ct", "Ca"}
+    torch.testing.assert_close(found["adapted"][1], found["all"][1])
+
+
+def test_the_third_head_has_a_say_in_the_knowledge_only_where_all_heads_know(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    def gradient(knowing: str, shift: float) -> Tensor:
+        with torch.no_grad():
+            bank.heads.adapted.bias[0] += shift
+        chosen = settings("seed", knowing_heads=knowing)
+        backward(adaptation_losses(bank, subnets, batch, chosen, 1.0, capacity))
+        with torch.no_grad():
+            bank.heads.adapted.bias[0] -= shift
+        return torch.cat([gradient.flatten() for gradient in gradients(bank)])
+
+    torch.testing.assert_close(gradient("confusion", 0.0), gradient("confusion", 5.0))
+    assert not torch.allclose(gradient("all", 0.0), gradient("all", 5.0))
+
+
+def test_the_knowledges_weight_scales_its_loss_and_ramps_only_where_asked(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    def third_head(weight: float, **values: object) -> Tensor:
+        chosen = settings("slimda", adapted_head_on_source=False, **values)
+        backward(adaptation_losses(bank, subnets, batch, chosen, weight, capacity))
+        grad = bank.heads.adapted.weight.grad
+        assert grad is not None
+        found = grad.clone()
+        bank.zero_grad()
+        return found
+
+    torch.testing.assert_close(third_head(0.5, knowledge_weight=2.0), 2 * third_head(0.5))
+    torch.testing.assert_close(third_head(0.5), 0.5 * third_head(1.0))
+    torch.testing.assert_close(third_head(0.5, knowledge_ramp=False), third_head(1.0))
+
+
 def test_in_distillation_the_largest_subnet_learns_as_in_symnet(bank: ModelBank, batch: Batch) -> None:
     found = []
     for method in ("symnet", "distill"):

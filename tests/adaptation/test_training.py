@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from harness.adaptation import AdaptationDiverged, AdaptationSettings, CheckpointError, train_apart, training
-from harness.adaptation.training import model_batch, train
+from harness.adaptation.batches import model_batch
+from harness.adaptation.training import train
 from harness.bank import Architecture, ModelBank, StandaloneBank, create_bank, create_standalone_bank
 from harness.data import Domains
 from tests.bank.factory import stem_of

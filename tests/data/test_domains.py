@@ -51,7 +51,7 @@ def test_nothing_reachable_from_domains_holds_target_labels_or_held_out_images(
     integers = [tensor for tensor in tensors if not tensor.is_floating_point()]
     assert {id(tensor) for tensor in integers} == {id(labels) for labels in allowed}
     assert not any(isinstance(thing, TargetLabels) for thing in things)
-    held_out = {image.numpy().tobytes() for image in report_only.images}
+    held_out = {image.numpy().tobytes() for image in report_only.images[:]}
     for tensor in tensors:
         assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()  # no more behind the view
         if tensor.is_floating_point():
@@ -92,7 +92,7 @@ def tiny(**changes: Any) -> Domains:
         {"flip": True},
         {"preprocessing": GREY.model_copy(update={"mean": (0.4,)})},
         {"target": torch.zeros(2, 1, 2, 2)},
-        {"target": tiny().target.reshape(2, 1, 1, 4)},
+        {"target": tiny().target[:].reshape(2, 1, 1, 4)},
         {"source": LabelledImages(tiny().source.images, torch.tensor([1, 0]))},
         {"source_check": tiny().source},
     ],

@@ -12,27 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.data import DataError, Preprocessing, load_folders
-from harness.data import folders as module
-from harness.data.folders import read_image, scan
+from harness.data import DataError, Preprocessing, load_folders, reading
+from harness.data.folders import scan
+from harness.data.reading import read_image
+from tests.data.made import classes, picture
 
 SIZE = (16, 16)
 KINDS = ("png", "jpeg", "bmp", "webp", "tiff", "ppm")
 RGB = Preprocessing(size=SIZE, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
-
-
-def picture(file: Path, seed: int, size: tuple[int, int] = (24, 20), mode: str = "RGB") -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(file)
-    return file
-
-
-def classes(root: Path, names: str = "ab", count: int = 10, start: int = 0) -> Path:
-    for position, name in enumerate(names):
-        for index in range(count):
-            picture(root / name / f"{index}.png", start + position * 100 + index)
-    return root
 
 
 @pytest.fixture
@@ -56,7 +43,7 @@ def test_class_folders_on_both_sides(source: Path, target: Path) -> None:
     assert domains.target.shape == (14, 3, 16, 16)
     assert held_out.images.shape == (6, 3, 16, 16)
     assert len(held_out.labels) == 6
-    images = [*domains.target, *held_out.images]
+    images = [*domains.target[:], *held_out.images[:]]
     assert len({image.numpy().tobytes() for image in images}) == 20
 
 
@@ -72,7 +59,7 @@ def test_labels_follow_their_images(source: Path, target: Path) -> None:
             for label, name in enumerate("ab")
             for file in (root / name).iterdir()
         }
-        assert [known[image.numpy().tobytes()] for image in images] == labels.tolist()
+        assert [known[image.numpy().tobytes()] for image in images[:]] == labels.tolist()
 
 
 def test_the_same_seed_gives_the_same_bytes(source: Path, target: Path) -> None:
@@ -170,7 +157,7 @@ def test_a_class_mismatch_is_listed(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_single_class_is_refused(target: Path, tmp_path: Path) -> None:
-    fails("only one class folder, 'a'", classes(tmp_path / "one", "a"), target)
+    fails("only one class, 'a'", classes(tmp_path / "one", "a"), target)
 
 
 def test_a_source_without_classes_is_refused(target: Path, tmp_path: Path) -> None:
@@ -187,7 +174,7 @@ def test_too_few_images(source: Path, target: Path, tmp_path: Path) -> None:
     fails("holds too few images: 8, at least 10", source, classes(tmp_path / "few", count=4))
     picture(source / "c" / "0.png", 0)
     picture(target / "c" / "0.png", 0)
-    fails("class folder .*source/c holds too few images: 1", source, target)
+    fails("class 'c' of .*source holds too few images: 1", source, target)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a\x01\x00\x01\x00"])
@@ -205,7 +192,7 @@ def test_a_truncated_image_is_named(source: Path, target: Path) -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_PIXELS", 400)
+    monkeypatch.setattr(reading, "MAX_PIXELS", 400)
     fails("24 x 20 pixels are more than", source, target)
     monkeypatch.undo()
     Image.new("1", (20_000, 20_000)).save(source / "a" / "0.png")  # 400 million pixels in some kilobytes

@@ -92,7 +92,7 @@ def test_small_networks_answer_as_on_this_machine(
 def test_exported_subnets_answer_target_digits_as_on_this_machine(
     arm: Device, arm_agent: AgentProcess, tmp_path: Path
 ) -> None:
-    target = load_digits(0, source_count=100, check_count=10)[0].target
+    target = load_digits(0, source_count=100, check_count=10)[0].target[:]
     bank = lived_in_bank("resnet8", classes=10)
     template = Template.create(bank)
     space = bank.space

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.report.ablation import SOURCE_STATISTICS, Outcome, Results, Scored, draw_ablation, write_ablation
+from harness.report.ablation import SOURCE_STATISTICS, Outcome, Scored, accuracies, draw_ablation, write_ablation
 
 ACCURACY = {
     "slimda": {("1", 0): 0.90, ("1", 1): 0.94, ("1", 2): 0.89, ("1/64", 0): 0.80, ("1/64", 1): 0.84, ("1/64", 2): 0.79},
@@ -38,7 +38,7 @@ def scored(seed: int) -> list[tuple[str, int, Scored]]:
 
 
 def test_gains_are_paired_by_seed_with_a_t_interval_over_seeds() -> None:
-    found = Results(outcomes()).gain("t", "slimda", "symnet", "1/64")
+    found = accuracies(outcomes()).difference("t", "slimda", "symnet", "1/64")
     differences = [100 * (ACCURACY["slimda"]["1/64", s] - ACCURACY["symnet"]["1/64", s]) for s in range(3)]
     low, high = stats.t.interval(0.95, 2, loc=np.mean(differences), scale=stats.sem(differences))
     assert found is not None
@@ -47,18 +47,18 @@ def test_gains_are_paired_by_seed_with_a_t_interval_over_seeds() -> None:
 
 def test_a_gain_counts_only_seeds_that_both_methods_have() -> None:
     some = [o for o in outcomes() if not (o.method == "symnet" and o.seed == 2)]
-    found = Results(some).gain("t", "slimda", "symnet", "1")
+    found = accuracies(some).difference("t", "slimda", "symnet", "1")
     assert found is not None
     assert found.mean == pytest.approx(100 * ((0.90 - 0.88) + (0.94 - 0.91)) / 2)
 
 
 def test_one_seed_has_no_interval_and_an_absent_method_no_figure() -> None:
-    one = Results([o for o in outcomes() if o.seed == 0])
-    estimate = one.accuracy("t", "slimda", "1")
+    one = accuracies([o for o in outcomes() if o.seed == 0])
+    estimate = one.mean("t", "slimda", "1")
     assert estimate is not None
     assert np.isnan(estimate.low)
-    assert one.accuracy("t", "seed", "1") is None
-    assert one.gain("t", "slimda", "seed", "1") is None
+    assert one.mean("t", "seed", "1") is None
+    assert one.difference("t", "slimda", "seed", "1") is None
 
 
 def test_files_hold_every_outcome_and_the_markdown_every_method_budget_and_seed(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_files_hold_every_outcome_and_the_markdown_every_method_budget_and_seed(
 
 def test_the_picture_has_a_line_for_every_method() -> None:
     source = [o.model_copy(update={"method": SOURCE_STATISTICS}) for o in outcomes() if o.method == "symnet"]
-    figure = draw_ablation(Results([*source, *outcomes()]))
+    figure = draw_ablation(accuracies([*source, *outcomes()]))
     labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}  # type: ignore[union-attr]
     assert labels == {"slimda", "symnet", SOURCE_STATISTICS}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.report.correlation import FEWEST, correlate, partial, pearson
+from harness.report.correlation import FEWEST, correlate, partial, pearson, spearman
 
 
 def synthetic(count: int, seed: int = 0, own: float = 0.0) -> tuple[list[float], list[float], list[float]]:
@@ -106,3 +106,18 @@ def test_what_cannot_be_correlated_is_refused_in_words() -> None:
         correlate(upem, accuracy, macs, ["all"] * 19)
     with pytest.raises(ValueError, match=f"at least {FEWEST} architectures, not 1"):
         correlate(upem, accuracy, macs, ["a"] * 19 + ["b"])
+
+
+def test_spearman_is_scipys_with_the_interval_of_bonett_and_wright() -> None:
+    upem, accuracy, _ = synthetic(40)
+    r = stats.spearmanr(upem, accuracy).statistic
+    reach = stats.norm.ppf(0.975) * math.sqrt((1 + r**2 / 2) / 37)
+    ours = spearman(upem, accuracy)
+    expected = (r, math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach))
+    assert (ours.value, ours.low, ours.high) == pytest.approx(expected)
+    assert correlate(upem, accuracy, [1.0 + i for i in range(40)], ["a"] * 40)[0].rank == ours
+
+
+def test_spearman_does_not_change_with_a_monotone_change_of_scale() -> None:
+    upem, accuracy, _ = synthetic(30)
+    assert spearman(np.exp(upem), accuracy) == spearman(upem, accuracy)

@@ -9,6 +9,7 @@ from harness.report.words import (
     interval,
     limit,
     loosest_first,
+    part_of_full,
     percent,
     round_count,
     time_unit,
@@ -60,7 +61,13 @@ def test_interval_ends_can_be_told_apart(ends: tuple[float, float], text: str) -
 
 
 def test_a_percentage_is_whole_only_if_it_is_all() -> None:
-    assert [percent(share) for share in (1.0, 0.99999, 0.8012, 0.0)] == ["100%", "99.9%", "80.1%", "0.0%"]
+    assert [percent(share) for share in (2.616, 1.0, 0.99999, 0.8012, 0.0)] == [
+        *("262%", "100%", "99.9%", "80.1%", "0.0%")
+    ]
+
+
+def test_a_part_of_the_full_width_is_a_fraction_and_more_than_that_a_multiple() -> None:
+    assert [part_of_full(share) for share in (1.0, 0.122, 2.616)] == ["1/1.0", "1/8.2", "2.6x"]
 
 
 def test_limits_are_understood() -> None:

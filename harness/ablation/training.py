@@ -1,0 +1,118 @@
+"""Banks of the ablation: each is trained once, without target labels, and kept.
+
+Everything of one task and seed starts from the same source iterations, made with the settings that variants share.
+"""
+
+from __future__ import annotations
+
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import Any
+
+from harness.ablation.budgets import budget_architectures
+from harness.ablation.errors import AblationError
+from harness.ablation.experiments import TRACED
+from harness.ablation.plan import Plan
+from harness.ablation.variants import Variant, variant
+from harness.adaptation import DEPLOYED_HEAD, AdaptationSettings, Method, train, train_apart
+from harness.bank import ModelBank, create_bank, create_standalone_bank, load_bank, save_bank
+from harness.costs import ComplexityCounter
+from harness.data import Domains
+
+
+def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains) -> tuple[ModelBank, list[float]]:
+    """Return a variant's bank and the loss of every iteration of its method; trained where it is not kept."""
+    folder = plan.bank_path(task, seed, variant)
+    settings = variant.settings(plan.settings, seed)
+    if (folder / "bank.json").exists():
+        bank, about = _kept(folder, settings, domains)
+        return bank, about["losses"]
+    bank = _new_bank(domains, seed, variant.method)
+    if variant.method == "standalone":
+        bank, losses = _trained_apart(bank, domains, settings), []
+    else:
+        bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
+        losses = _trained(plan, bank, domains, settings, folder if variant.training(plan.settings) in TRACED else None)
+    bank.eval()
+    save_bank(bank, folder, _about(settings, domains, losses=losses))
+    return bank, losses
+
+
+def source_bank(plan: Plan, task: str, seed: int, domains: Domains) -> ModelBank:
+    """Return the bank after the source iterations, which are the same for every variant; trained once and kept."""
+    folder = plan.source_path(task, seed)
+    settings = variant("source-only", "source-only").settings(plan.settings, seed)
+    settings = settings.model_copy(update={"adaptation_iterations": 0})
+    if (folder / "bank.json").exists():
+        return _kept(folder, settings, domains)[0]
+    bank = _new_bank(domains, seed, "source-only")
+    train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
+    save_bank(bank, folder, _about(settings, domains))
+    return bank
+
+
+def bank_at(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains, step: int) -> ModelBank:
+    """Return a traced variant's bank as it was after so many iterations of its method, with the head it deploys."""
+    if step == plan.settings.adaptation_iterations:
+        bank, _ = adapted_bank(plan, task, seed, variant, domains)
+        return bank
+    bank = _new_bank(domains, seed, variant.method)
+    if step == 0:
+        bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
+    else:
+        kept, _ = _kept(
+            _on_the_way(plan.bank_path(task, seed, variant), step), variant.settings(plan.settings, seed), domains
+        )
+        bank.load_state_dict(kept.state_dict())
+    bank.eval()
+    return bank
+
+
+def _trained(
+    plan: Plan, bank: ModelBank, domains: Domains, settings: AdaptationSettings, traced: Path | None
+) -> list[float]:
+    """Run the method's iterations; where `traced`, keep the bank at the checkpoints below that folder."""
+    checkpoints = set(plan.checkpoints()) - {0, settings.adaptation_iterations}
+
+    def progress(done: int, total: int) -> None:
+        _end_with_parent(done, total)
+        if traced and done in checkpoints:
+            save_bank(bank, _on_the_way(traced, done), _about(settings, domains))
+
+    rest = settings.model_copy(update={"source_iterations": 0})
+    return train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=progress)
+
+
+def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettings) -> ModelBank:
+    apart = create_standalone_bank(bank, budget_architectures(bank).values())
+    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
+    return apart
+
+
+def _new_bank(domains: Domains, seed: int, method: Method) -> ModelBank:
+    preprocessing = domains.preprocessing
+    shape = (preprocessing.channels, *preprocessing.size)
+    return create_bank("resnet8", domains.classes, shape, seed=seed, head=DEPLOYED_HEAD[method])
+
+
+def _kept(folder: Path, settings: AdaptationSettings, domains: Domains) -> tuple[ModelBank, dict[str, Any]]:
+    bank, about = load_bank(folder)
+    if AdaptationSettings.model_validate(about["settings"]) != settings or about["digest"] != domains.digest:
+        raise AblationError(f"{folder} was made with other settings or data; choose another --run")
+    bank.eval()
+    return bank, about
+
+
+def _about(settings: AdaptationSettings, domains: Domains, **more: object) -> dict[str, Any]:
+    return {"settings": settings.model_dump(), "digest": domains.digest, **more}
+
+
+def _on_the_way(folder: Path, step: int) -> Path:
+    return folder / f"after-{step}"
+
+
+def _end_with_parent(done: int, total: int) -> None:
+    """End a worker whose parent was killed, instead of training on for nobody."""
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():
+        raise SystemExit(f"the ablation ended at step {done} of {total}")
