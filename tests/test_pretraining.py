@@ -28,13 +28,13 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory, own_cache: Path) -> tup
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Two classes, a bright left and a bright right half."""
+    """Two classes, a bright lower and a bright upper half: mirroring leaves them what they are."""
     rng = np.random.default_rng(0)
-    for label, name in enumerate(("left", "right")):
+    for label, name in enumerate(("upper", "lower")):
         (tmp_path / "photographs" / name).mkdir(parents=True)
         for index in range(15):
             pixels = rng.integers(0, 60, (20, 20, 3), np.uint8)
-            pixels[:, 10 * label : 10 * label + 10] += 150
+            pixels[10 * label : 10 * label + 10] += 150
             Image.fromarray(pixels).save(tmp_path / "photographs" / name / f"{index}.png")
     return tmp_path / "photographs"
 
@@ -85,7 +85,7 @@ def test_image_folders_for_some_epochs(photographs: Path, tmp_path: Path, own_ca
     done = run_here("pretrain", "--source", photographs, "--run", run, *options)
     assert done.code == 0, done.err
     bank, about = load_bank(run / "bank")
-    assert bank.spec.classes == ("left", "right")
+    assert bank.spec.classes == ("lower", "upper")
     assert about["adaptation"]["source_iterations"] == 18  # six times the 24 images that are not held out, by eights
     assert about["source_accuracy"]["1"] > 0.7
 
