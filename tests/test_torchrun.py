@@ -20,10 +20,10 @@ from harness.adaptation import training
 
 step = training._step
 
-def failing(training_, optimiser, team, index):
+def failing(training_, optimiser, team, index, *batch):
     if index == 3 and os.environ["RANK"] == os.environ["FAILS"]:
         raise MemoryError("no memory is left")
-    return step(training_, optimiser, team, index)
+    return step(training_, optimiser, team, index, *batch)
 
 training._step = failing
 benchmark.app()
