@@ -122,7 +122,7 @@ def count_macs(module: nn.Module, input_shape: tuple[int, int, int]) -> dict[str
         from fvcore.nn.jit_analysis import JitModelAnalysis
 
         analysis = JitModelAnalysis(module, torch.zeros(1, *input_shape))
-        analysis.unsupported_ops_warnings(False).tracer_warnings("none")
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
         analysis.set_op_handle("aten::_convolution", jit_handles.conv_flop_jit)
         analysis.set_op_handle("aten::addmm", jit_handles.addmm_flop_jit)
         analysis.set_op_handle("aten::linear", jit_handles.linear_flop_jit)
