@@ -102,9 +102,9 @@ def test_names_without_a_data_root_are_told(runner: Runner, tmp_path: Path) -> N
 
 def test_a_pair_of_names_is_a_task_of_the_ablation(data: Path) -> None:
     check_task("office31:amazon->office31:webcam")
-    domains, held_out = load_task("mnist->usps", 0, data, 16)
+    domains, held_out = load_task("mnist->usps", 0, data)
     assert domains.name == "mnist to usps"
-    assert domains.target.shape == (30, 1, 16, 16)
+    assert domains.target.shape == (30, 1, 28, 28)
     assert len(held_out.labels) == 15
 
 

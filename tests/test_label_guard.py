@@ -21,7 +21,7 @@ ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "mea
 #: The modules outside harness.data that may know that target labels exist.
 TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", *ABLATION}
 ACCURACIES = {"target_accuracy", "deployed_accuracy"}
-LOADERS = {"load_digits", "load_folders", "load_inputs", "load_mnist_usps", "load_pair"}
+LOADERS = {"load_digits", "load_inputs", "load_mnist_usps", "load_pair"}
 
 
 class TestReadingTheCode:

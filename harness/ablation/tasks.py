@@ -28,9 +28,7 @@ def check_task(task: str) -> None:
         )
 
 
-def load_task(
-    task: str, seed: int, data_root: Path | None, image_size: int | None = None
-) -> tuple[Domains, TargetLabels]:
+def load_task(task: str, seed: int, data_root: Path | None) -> tuple[Domains, TargetLabels]:
     """Return a task's domains and, apart from them, what the report alone may see."""
     if task == "digits":
         return load_digits(seed)
@@ -40,7 +38,6 @@ def load_task(
         return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
     pair = named_pair(task)
     assert pair is not None
-    size = None if image_size is None else (image_size, image_size)
-    domains, held_out = load_pair(*pair, data_root=data_root, size=size, seed=seed, workers=default_workers())
+    domains, held_out = load_pair(*pair, data_root=data_root, seed=seed, workers=default_workers())
     assert held_out is not None  # all sets that have names have labels
     return domains, held_out

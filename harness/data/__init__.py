@@ -7,7 +7,7 @@ from harness.data.domains import DataError, Domains, Images, LabelledImages, Pre
 from harness.data.ends import named_pair
 from harness.data.loading import Draw, TrainingBatch, default_workers, training_batches
 from harness.data.mnist_usps import load_mnist_usps
-from harness.data.pairs import load_folders, load_pair
+from harness.data.pairs import load_pair
 
 __all__ = [
     "NAMES",
@@ -22,7 +22,6 @@ __all__ = [
     "augment",
     "default_workers",
     "load_digits",
-    "load_folders",
     "load_mnist_usps",
     "load_pair",
     "named_pair",

@@ -32,17 +32,17 @@ def find_sides(source: str, target: str, data_root: Path | None, *, seed: int, d
     if isinstance(first, SmallEnd) and isinstance(second, SmallEnd):
         assert data_root is not None
         return _small_sides(first, second, data_root, seed, download)
-    names = path_names(*(end.path if isinstance(end, PathEnd) else None for end in ends))
+    names = _path_names(*(end.path if isinstance(end, PathEnd) else None for end in ends))
     sides = [_side(end, name, data_root, download) for end, name in zip(ends, names, strict=True)]
     return sides[0], sides[1]
 
 
-def own_side(listing: Listing, name: str) -> Side:
+def _own_side(listing: Listing, name: str) -> Side:
     """The user's own images."""
     return Side(name, str(listing.place), _part(listing), None, listing.classes, numbered=listing.numbered, own=True)
 
 
-def path_names(*paths: Path | None) -> list[str]:
+def _path_names(*paths: Path | None) -> list[str]:
     """Each path as seen from the folder that holds them all: "dslr/images" and "webcam/images"."""
     known = [path.resolve() for path in paths if path is not None]
     shared = os.path.commonpath([path.parent for path in known]) if known else ""
@@ -51,7 +51,7 @@ def path_names(*paths: Path | None) -> list[str]:
 
 def _side(end: End, name: str, data_root: Path | None, download: bool) -> Side:
     if isinstance(end, PathEnd):
-        return own_side(scan(end.path) if end.path.is_dir() else read_list(end.path, *_given(data_root)), name)
+        return _own_side(scan(end.path) if end.path.is_dir() else read_list(end.path, *_given(data_root)), name)
     assert data_root is not None
     if isinstance(end, SmallEnd):
         return _small_side(end, read_small(end.name, data_root, download=download))

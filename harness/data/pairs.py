@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
-from harness.data.finding import find_sides, own_side, path_names
-from harness.data.folders import scan
+from harness.data.finding import find_sides
 from harness.data.images import ImageFiles, Pixels, Progress, decode
 from harness.data.sides import Part, Side, agreed, check
 from harness.data.splitting import split, split_classwise
@@ -24,11 +23,8 @@ TYPICAL_ASPECT = 1.35
 SOURCE_SHARE, NAMED_SOURCE_SHARE, TARGET_SHARE = 0.8, 0.9, 0.7
 STATISTICS_IMAGES = 10_000
 
-# ImageNet's statistics, which imported backbones expect; for grey images the mean over the channels.
-MEAN_STD: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    1: ((0.449,), (0.226,)),
-    3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
+# ImageNet's statistics, which imported backbones expect.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Size = tuple[int, int]
 
@@ -52,38 +48,16 @@ def load_pair(
     train and 20% check; 30% of a target with classes are held out. Raises DataError for all that cannot be used.
     """
     sides = find_sides(source, target, data_root, seed=seed, download=download)
-    return assemble(*sides, size=size, seed=seed, workers=workers, progress=progress)
+    return _assembled(*sides, size=size, seed=seed, workers=workers, progress=progress)
 
 
-def load_folders(
-    source: Path,
-    target: Path,
-    *,
-    size: Size = (PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE),
-    channels: Literal[1, 3] = 3,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[Domains, TargetLabels | None]:
-    """Read two image folders; see `load_pair`."""
-    names = path_names(source, target)
-    sides = own_side(scan(source), names[0]), own_side(scan(target), names[1])
-    return assemble(*sides, size=size, channels=channels, seed=seed, progress=progress)
-
-
-def assemble(
-    source: Side,
-    target: Side,
-    *,
-    size: Size | None = None,
-    channels: Literal[1, 3] | None = None,
-    seed: int = 0,
-    workers: int = 0,
-    progress: Progress | None = None,
+def _assembled(
+    source: Side, target: Side, *, size: Size | None, seed: int, workers: int, progress: Progress | None
 ) -> tuple[Domains, TargetLabels | None]:
     """Split, resize and normalise both sides; see `load_pair`."""
     check(source, target)
     classes, order = agreed(source, target)
-    preprocessing = _preprocessing(source, target, size, channels)
+    preprocessing = _preprocessing(source, target, size)
     limit = preprocessing.forward_limit
     streams = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)]
     parts = [part for side in (source, target) for part in (side.train, side.test) if part is not None]
@@ -163,7 +137,7 @@ def _bytes_of_one(preprocessing: Preprocessing) -> float:
     return side * side * TYPICAL_ASPECT * preprocessing.channels
 
 
-def _preprocessing(source: Side, target: Side, size: Size | None, channels: Literal[1, 3] | None) -> Preprocessing:
+def _preprocessing(source: Side, target: Side, size: Size | None) -> Preprocessing:
     """Photographs as the field does, in ImageNet's statistics; small images at the larger one's size, in the source's.
 
     Small images are grey where both sides are.
@@ -175,15 +149,13 @@ def _preprocessing(source: Side, target: Side, size: Size | None, channels: Lite
         plain = _checked(size or (native, native), depth, {"mean": (0.0,) * depth, "std": (1.0,) * depth})
         return plain.model_copy(update=_statistics(Pixels(first, plain)[:STATISTICS_IMAGES]))
     height, width = size or (PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE)
-    depth = channels or 3
-    mean, std = MEAN_STD.get(depth, ((), ()))
     crop = {"resize": "shorter-side-then-crop", "shorter_side": max(1, round(max(height, width) * 256 / 224))}
-    return _checked((height, width), depth, {"mean": mean, "std": std, **crop})
+    return _checked((height, width), 3, {"mean": MEAN, "std": STD, **crop})
 
 
 def _checked(size: Size, channels: int, rest: dict[str, object]) -> Preprocessing:
-    if min(size) < 1 or channels not in MEAN_STD:
-        raise DataError(f"Images of {size[0]} x {size[1]} pixels and {channels} channels are not possible.")
+    if min(size) < 1:
+        raise DataError(f"Images of {size[0]} x {size[1]} pixels are not possible.")
     return Preprocessing.model_validate({"size": size, "channels": channels, **rest})
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.data import DataError, Preprocessing, load_folders, reading
+from harness.data import DataError, Preprocessing, load_pair, reading
 from harness.data.folders import scan
 from harness.data.reading import read_image
 from tests.data.made import classes, picture
@@ -33,7 +33,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_class_folders_on_both_sides(source: Path, target: Path) -> None:
-    domains, held_out = load_folders(source, target, size=SIZE)
+    domains, held_out = load_pair(str(source), str(target), size=SIZE)
     assert held_out is not None
     assert domains.classes == ("a", "b")
     assert domains.flip
@@ -48,7 +48,7 @@ def test_class_folders_on_both_sides(source: Path, target: Path) -> None:
 
 
 def test_labels_follow_their_images(source: Path, target: Path) -> None:
-    domains, held_out = load_folders(source, target, size=SIZE)
+    domains, held_out = load_pair(str(source), str(target), size=SIZE)
     assert held_out is not None
     for root, images, labels in (
         (source, domains.source.images, domains.source.labels),
@@ -63,29 +63,29 @@ def test_labels_follow_their_images(source: Path, target: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(source: Path, target: Path) -> None:
-    first, again, other = (load_folders(source, target, size=SIZE, seed=seed)[0] for seed in (1, 1, 2))
+    first, again, other = (load_pair(str(source), str(target), size=SIZE, seed=seed)[0] for seed in (1, 1, 2))
     assert first.digest == again.digest != other.digest
 
 
 def test_a_flat_target_is_all_unlabelled(source: Path, tmp_path: Path) -> None:
     for index in range(12):
         picture(tmp_path / "flat" / f"{index}.jpg", index)
-    domains, held_out = load_folders(source, tmp_path / "flat", size=SIZE)
+    domains, held_out = load_pair(str(source), str(tmp_path / "flat"), size=SIZE)
     assert held_out is None
     assert len(domains.target) == 12
 
 
 def test_no_path_of_a_target_image_is_kept(source: Path, target: Path) -> None:
-    domains, _ = load_folders(source, target, size=SIZE)
+    domains, _ = load_pair(str(source), str(target), size=SIZE)
     assert str(target) not in repr(vars(domains))
 
 
-def test_grey_size_crop_and_progress(source: Path, target: Path) -> None:
+def test_size_crop_and_progress(source: Path, target: Path) -> None:
     steps: list[tuple[int, int]] = []
-    domains, _ = load_folders(
-        source, target, size=(12, 20), channels=1, progress=lambda done, total: steps.append((done, total))
+    domains, _ = load_pair(
+        str(source), str(target), size=(12, 20), progress=lambda done, total: steps.append((done, total))
     )
-    assert domains.target.shape[1:] == (1, 12, 20)
+    assert domains.target.shape[1:] == (3, 12, 20)
     assert domains.preprocessing.shorter_side == 23
     assert steps == [(index + 1, 40) for index in range(40)]
 
@@ -99,7 +99,7 @@ def test_hidden_files_and_other_files_are_passed_over(source: Path, target: Path
     found = scan(source)
     assert found.classes == ("a", "b")
     assert len(found.files) == 20
-    load_folders(source, target, size=SIZE)
+    load_pair(str(source), str(target), size=SIZE)
 
 
 def test_symlink_loops_end(source: Path, target: Path) -> None:
@@ -127,16 +127,16 @@ def test_modes_orientation_and_uneven_sides_are_read(tmp_path: Path) -> None:
 
 def fails(match: str, source: Path, target: Path) -> None:
     with pytest.raises(DataError, match=match) as caught:
-        load_folders(source, target, size=SIZE)
+        load_pair(str(source), str(target), size=SIZE)
     text = str(caught.value)
     assert "\n" not in text
     assert text.endswith(".")
 
 
-def test_a_missing_folder_is_named(source: Path, target: Path, tmp_path: Path) -> None:
+def test_a_path_that_is_neither_folder_nor_list_is_named(source: Path, target: Path, tmp_path: Path) -> None:
     fails("nowhere does not exist", tmp_path / "nowhere", target)
     fails("nowhere does not exist", source, tmp_path / "nowhere")
-    fails("0.png does not exist or is not a folder", source / "a" / "0.png", target)
+    fails("The list .*0.png cannot be read: it is not a text file", source / "a" / "0.png", target)
 
 
 def test_no_images(source: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_sliver_and_deep_pixels_are_refused(tmp_path: Path) -> None:
 
 def test_impossible_sizes_are_refused(source: Path, target: Path) -> None:
     with pytest.raises(DataError, match="0 x 16 pixels"):
-        load_folders(source, target, size=(0, 16))
+        load_pair(str(source), str(target), size=(0, 16))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
