@@ -397,7 +397,7 @@ def devices_command(
 
     Your own profiles lie in slimda-edge/profiles of your configuration folder (~/.config on Linux).
     """
-    from harness.device_commands import execute_devices
+    from harness.readiness import execute_devices
 
     raise typer.Exit(execute_devices(context.params))
 
@@ -420,7 +420,7 @@ def selfcheck(
 
     Exit code 5 where it cannot, saying why.
     """
-    from harness.device_commands import execute_selfcheck
+    from harness.readiness import execute_selfcheck
 
     raise typer.Exit(execute_selfcheck(context.params))
 

@@ -9,30 +9,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from devices import Device
-from harness.adaptation import DEPLOYED_HEAD, check_health, find_hardware, train, train_apart
 from harness.bank import (
     Architecture,
     ModelBank,
-    StandaloneBank,
-    create_bank,
-    create_standalone_bank,
     load_bank,
-    save_bank,
-    start_from,
 )
 from harness.baselines import adapt_baselines, check_baselines, contenders
+from harness.choosing import find_candidates, number_of_searches, opposed_kinds, rule_out, scorer_for, verify
 from harness.costs import ComplexityCounter
 from harness.data import TargetLabels
-from harness.estimating import cautions, rule_out_by_estimate, search_by_estimate
-from harness.evaluation import deployed_accuracy, target_accuracy
 from harness.export import subnet_filename
-from harness.following import following
 from harness.measuring import Subject, guards, save_measurements
-from harness.on_device import deployment_for, explored, verify
-from harness.planning import default_model, rule_out, standalone_widths
+from harness.planning import cautions, rule_out_by_estimate, search_by_estimate
+from harness.profiling import deployment_for, explored
 from harness.report import (
     closing_tables,
     comparison_table,
@@ -43,18 +34,12 @@ from harness.report import (
     write_csv,
     write_page,
 )
-from harness.rows import baseline_rows, rows_of, with_accuracy
-from harness.run import Configuration, Run
-from harness.scoring import scorer_for
-from harness.searching import find_candidates, number_of_searches, opposed_kinds
+from harness.results import DeviceResults, baseline_rows, deployed_accuracy, rows_of, target_accuracy, with_accuracy
+from harness.running import Configuration, Run
 from harness.space import decode
-from harness.tradeoff import DeviceResults
+from harness.training import adapt, new_bank
 
 STAGES = ("adapt", "profile", "search", "report")
-
-TRAINED_APART = (
-    "every width was trained apart (standalone), so UPEM also holds what two trainings of one network differ by"
-)
 
 
 def run_stages(run: Run, target_labels: TargetLabels | None, stages: Collection[str] = STAGES) -> None:
@@ -107,41 +92,6 @@ def look_at(run: Run, device: Device) -> None:
         findings[device.profile.name] = found
         for line in found:
             run.console.say(f"{device.profile.name}: {line}")
-
-
-def new_bank(run: Run, weights: str | None) -> ModelBank:
-    """Return the bank that adaptation starts from: of random weights, or of those that are named."""
-    settings, preprocessing = run.settings, run.domains.preprocessing
-    shape = (preprocessing.channels, *preprocessing.size)
-    model = settings.model or default_model(shape)
-    head = DEPLOYED_HEAD[settings.adaptation.method]
-    bank = create_bank(model, run.domains.classes, shape, seed=settings.seed, head=head)
-    if weights is not None:
-        run.begin_with(start_from(bank, weights))
-    return bank
-
-
-def adapt(run: Run, bank: ModelBank) -> None:
-    """Train the bank on labelled source and unlabelled target images; done once, resumed where it was killed."""
-    settings = run.settings.adaptation
-    if settings.method == "standalone":
-        asked = [budget for configuration in run.configurations for budget in configuration.budgets]
-        bank = create_standalone_bank(bank, standalone_widths(bank.space, ComplexityCounter(bank), asked))
-    hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
-    with following(run, f"adapting ({settings.method})") as told, run.folder.timed("adapt"):
-        kept: dict[str, Any] = {"capacity": ComplexityCounter(bank).macs, "hardware": hardware, **vars(told)}
-        if isinstance(bank, StandaloneBank):
-            train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
-        else:
-            train(bank, run.domains, settings, checkpoint=run.folder.checkpoint, **kept)
-    run.folder.record.warnings = check_health(bank, run.domains)
-    if isinstance(bank, StandaloneBank):
-        run.folder.record.warnings.append(TRAINED_APART)
-    for warning in run.folder.record.warnings:
-        run.console.warn(warning)
-    about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
-    about |= {"weights": run.folder.record.weights, "preprocessing": run.domains.preprocessing.model_dump(mode="json")}
-    save_bank(bank, run.folder.bank, about)
 
 
 Profiled = dict[str, DeviceResults]

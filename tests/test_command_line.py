@@ -650,7 +650,7 @@ class TestOtherFailures:
     def test_a_device_that_another_run_measures_on(
         self, runner: Runner, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path
     ) -> None:
-        monkeypatch.setattr("harness.run.connect", functools.partial(connect, lock_wait_s=0.1))
+        monkeypatch.setattr("harness.running.run.connect", functools.partial(connect, lock_wait_s=0.1))
         with (own_cache / "slimda-edge" / "local" / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = runner("--run", tmp_path / "run", "--store", store)
@@ -663,7 +663,7 @@ class TestOtherFailures:
         def lost(*_: object, **__: object) -> None:
             raise DeviceError("the board went up in smoke")
 
-        monkeypatch.setattr("harness.on_device.measure_further", lost)
+        monkeypatch.setattr("harness.choosing.verifying.measure_further", lost)
         done = runner("search", "--run", copied, "--store", store)
         assert done.code == 3
         assert "up in smoke" in done.err

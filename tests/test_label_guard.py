@@ -19,7 +19,7 @@ from tests.sources import ROOT, imports, module_name, product_files, tree
 #: Of the ablation, a report of its own: what loads them, hands them on, and measures accuracy.
 ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "measured")}
 #: The modules outside harness.data that may know that target labels exist.
-TRUSTED = {"harness.evaluation", "harness.inputs", "harness.main", "harness.pipeline", *ABLATION}
+TRUSTED = {"harness.results.evaluation", "harness.running.inputs", "harness.main", "harness.pipeline", *ABLATION}
 ACCURACIES = {"target_accuracy", "deployed_accuracy"}
 LOADERS = {"load_digits", "load_inputs", "load_mnist_usps", "load_pair"}
 
@@ -126,7 +126,7 @@ class TestRunningWithForbiddenLabels:
     def test_all_stages_but_the_report_run_where_looking_at_labels_is_an_error(
         self, runner: Runner, quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("harness.inputs.load_digits", lambda seed: (load_digits(seed)[0], Forbidden()))
+        monkeypatch.setattr("harness.running.inputs.load_digits", lambda seed: (load_digits(seed)[0], Forbidden()))
         store = quick_run.parent / "store.sqlite"
         run = tmp_path / "run"
         assert runner("adapt", "--run", run, "--store", store, *TINY_ADAPTATION).code == 0

@@ -12,9 +12,9 @@ import pytest
 
 from harness.bank import load_bank
 from harness.data import load_digits
-from harness.evaluation import target_accuracy
 from harness.export import engine_logits, subnet_filename
 from harness.report import Row, accuracy, read_csv
+from harness.results.evaluation import target_accuracy
 from harness.space import decode
 from tests.runs import TINY_ADAPTATION, Runner, write_profile
 
