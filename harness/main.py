@@ -33,7 +33,6 @@ from harness.running import (
     RunSettings,
     has_begun,
     listed,
-    load_inputs,
     missing,
     new_path,
     offered,
@@ -43,6 +42,7 @@ from harness.running import (
     read_record,
     settings_from,
 )
+from harness.running.inputs import load_inputs
 from harness.search import KINDS, parse_budgets
 from harness.training import pretrain, pretraining_from, require_tensorboard
 

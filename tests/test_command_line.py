@@ -678,7 +678,7 @@ class TestOtherFailures:
         def breaks(*_: object, **__: object) -> None:
             raise ZeroDivisionError("a fault\nof ours")
 
-        monkeypatch.setattr("harness.pipeline.draw_tradeoff", breaks)
+        monkeypatch.setattr("harness.results.writing.draw_tradeoff", breaks)
         done = runner("report", "--run", copied)
         assert done.code == 1
         assert done.sentence == "a fault of ours (an internal error; --debug shows where)"

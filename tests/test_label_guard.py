@@ -20,7 +20,7 @@ from tests.sources import ROOT, imports, module_name, product_files, tree
 ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "measured")}
 #: The modules outside harness.data that may know that target labels exist.
 TRUSTED = {"harness.results.evaluation", "harness.running.inputs", "harness.main", "harness.pipeline", *ABLATION}
-ACCURACIES = {"target_accuracy", "deployed_accuracy"}
+ACCURACIES = {"target_accuracy", "deployed_accuracy", "with_target_accuracy"}
 LOADERS = {"load_digits", "load_inputs", "load_mnist_usps", "load_pair"}
 
 
@@ -40,9 +40,11 @@ class TestReadingTheCode:
             for function in functions(path)
             if any(call in ACCURACIES for call in calls(function))
         }
-        assert ("harness.pipeline", "report") in computing
-        assert {module for module, _ in computing} <= {"harness.pipeline", "harness.ablation.measured"}
-        assert {name for module, name in computing if module == "harness.pipeline"} == {"report"}
+        assert {(module, name) for module, name in computing if module not in ABLATION} == {
+            ("harness.pipeline", "report"),
+            ("harness.results.evaluation", "with_target_accuracy"),
+        }
+        assert {module for module, _ in computing} & ABLATION <= {"harness.ablation.measured"}
 
     @pytest.mark.parametrize("module", ["main", "pipeline"])
     def test_the_pipeline_hands_labels_to_the_report_and_to_no_other_stage(self, module: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from devices import Device
-from harness.bank import Architecture
+from harness.bank import Architecture, ModelBank
 from harness.console import Advance
 from harness.costs import ComplexityCounter
-from harness.measuring import MeasurementError, Store, Subject, explore, finalists
-from harness.profiling import least_of
+from harness.measuring import MeasurementError, Store, Subject, explore, finalists, guards
+from harness.profiling import deployment_for, least_of
 from harness.results import MEGABYTE
+from harness.running import Configuration, Run
 from harness.search import (
     COMPUTE,
     ENERGY,
@@ -23,6 +26,36 @@ from harness.search import (
     Kind,
     split_feasible,
 )
+
+
+def rule_out_the_impossible(run: Run, bank: ModelBank) -> None:
+    """Reach every device and drop the budgets that no subnet can meet, before minutes are spent on anything else."""
+    counter = ComplexityCounter(bank)
+
+    def checked(configuration: Configuration, device: Device) -> None:
+        name = configuration.name
+        run.folder.record.devices[name] = device.describe().model_dump()
+        _look_at(run, device)
+        deployment = deployment_for(device, run, bank, configuration)
+        with tempfile.TemporaryDirectory() as scratch, run.console.stage(f"checking {name}") as advance:
+
+            def shape(arch: Architecture) -> Subject:
+                return deployment.shape(arch, Path(scratch), run.provenance)
+
+            misses = rule_out(configuration.budgets, device, shape, counter, run.store, advance)
+        run.rule_out(configuration, misses)
+
+    run.on_every_device("checks", checked)
+
+
+def _look_at(run: Run, device: Device) -> None:
+    """Tell, once, what speaks against measuring on a device now, and keep it in run.json; nothing is set right."""
+    findings = run.folder.record.findings
+    if device.profile.name not in findings:
+        found = [f"{finding.problem}. {finding.advice}" for finding in guards.check(device)]
+        findings[device.profile.name] = found
+        for line in found:
+            run.console.say(f"{device.profile.name}: {line}")
 
 
 def rule_out(

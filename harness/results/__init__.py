@@ -2,17 +2,18 @@
 
 from harness.results.baseline_result import BaselineResult
 from harness.results.device_results import MEGABYTE, DeviceResults
-from harness.results.evaluation import deployed_accuracy, held_out_accuracy, target_accuracy
-from harness.results.rows import baseline_rows, rows_of, with_accuracy
+from harness.results.evaluation import held_out_accuracy, target_accuracy, with_target_accuracy
+from harness.results.rows import rows_of
+from harness.results.writing import write_down, write_report
 
 __all__ = [
     "MEGABYTE",
     "BaselineResult",
     "DeviceResults",
-    "baseline_rows",
-    "deployed_accuracy",
     "held_out_accuracy",
     "rows_of",
     "target_accuracy",
-    "with_accuracy",
+    "with_target_accuracy",
+    "write_down",
+    "write_report",
 ]

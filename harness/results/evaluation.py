@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.bank import Architecture, ModelBank, Statistics
+from harness.bank import Architecture, ModelBank, Statistics, load_bank
 from harness.data import TargetLabels
 from harness.export import engine_logits
-from harness.report import Accuracy, accuracy
+from harness.report import Accuracy, Row, accuracy
+from harness.results.rows import with_accuracy
+from harness.running import Run
+from harness.space import decode
 
 #: Images in one forward pass.
 BATCH = 512
+
+
+def with_target_accuracy(run: Run, rows: Sequence[Row], held_out: TargetLabels) -> list[Row]:
+    """Return the rows of a run with accuracy on the held-out target images: the bank's, or that of an exported file."""
+    bank, _ = load_bank(run.folder.bank)
+    with run.folder.timed("report"), run.console.stage("target accuracy") as advance:
+        return with_accuracy(
+            rows,
+            of_widths=lambda widths: target_accuracy(bank, decode(widths), run.domains.calibration, held_out),
+            of_file=lambda name: deployed_accuracy(run.folder.subnets / name, held_out),
+            progress=advance,
+            baselines=run.baseline_names,
+        )
 
 
 def target_accuracy(bank: ModelBank, arch: Architecture, unlabelled: Tensor, held_out: TargetLabels) -> Accuracy:

@@ -1,7 +1,6 @@
 """A run: what it was asked to do, where it lies, what its stages share, and how they reach the devices."""
 
 from harness.running.device_options import missing, offered, overridden
-from harness.running.inputs import load_inputs
 from harness.running.run import Configuration, NothingLeft, Run
 from harness.running.run_folder import (
     BaselineRecord,
@@ -27,7 +26,6 @@ __all__ = [
     "RunSettings",
     "has_begun",
     "listed",
-    "load_inputs",
     "missing",
     "new_path",
     "offered",

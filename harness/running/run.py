@@ -79,6 +79,11 @@ class Run:
         known = self.folder.record.cost_models
         return {c.name: known[c.name] for c in self.configurations if c.name in known}
 
+    @property
+    def baseline_names(self) -> dict[str, str]:
+        """The baselines that the searches so far have measured, by arch_id."""
+        return {arch_id: baseline.name for arch_id, baseline in self.folder.record.baselines.items()}
+
     def for_tensorrt(self, precision: Precision) -> bool:
         """Whether TensorRT serves any device of this run in a precision, as far as they have been reached.
 
