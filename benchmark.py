@@ -470,6 +470,8 @@ def ablation(
 def pretrain_command(
     context: typer.Context,
     source: Source = None,
+    data_root: DataRoot = None,
+    download: Download = False,
     model: Model = None,
     weights: Weights = None,
     image_size: ImageSize = None,

@@ -13,8 +13,10 @@ from PIL import Image
 
 from harness.bank import load_bank
 from harness.data import load_digits
+from harness.data.catalogue import CIFAR10_CLASSES
 from harness.pretraining import at_length, own_target, pretraining_from
 from harness.run_folder import RunError
+from tests.data.made import classes
 from tests.runs import Result, run_here
 
 SHORT = ("pretrain", "--iterations", "40", "--train-batch-size", "32", "--model-batch", "3")
@@ -90,12 +92,25 @@ def test_image_folders_for_some_epochs(photographs: Path, tmp_path: Path, own_ca
     assert about["source_accuracy"]["1"] > 0.7
 
 
+def test_a_named_set_is_pretrained_on_all_of_its_training_images(tmp_path: Path, own_cache: Path) -> None:
+    for part, count in (("train", 3), ("test", 1)):
+        classes(tmp_path / "cifar10" / part, CIFAR10_CLASSES, count)
+    run, named = tmp_path / "run", ("--source", "cifar10", "--data-root", tmp_path)
+    done = run_here("pretrain", *named, "--run", run, "--epochs", "1", "--train-batch-size", "10", "--model-batch", "2")
+    assert done.code == 0, done.err
+    bank, about = load_bank(run / "bank")
+    assert bank.spec.classes == CIFAR10_CLASSES
+    assert bank.spec.input_shape == (3, 32, 32)
+    assert about["adaptation"]["source_iterations"] == 3  # once the 30 training images, by tens
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--iterations", "5", "--epochs", "1"), "--iterations and --epochs both say how long"),
         (("--epochs", "0"), "--epochs: Input should be greater than 0"),
         (("--source", "nowhere"), "nowhere does not exist"),
+        (("--source", "cifar10"), "--data-root is needed for cifar10"),
         (("--train-device", "tpu"), "--train-device: Input should be 'auto', 'cpu' or 'cuda'"),
         (("--model", "resnet51"), "unknown model 'resnet51'"),
     ],
