@@ -43,7 +43,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2; default by image size.",
+        help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2 (default: by image size; of an "
+        "ablation: resnet8).",
         rich_help_panel=DATA,
     ),
 ]
@@ -443,6 +444,9 @@ def ablation(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")] = 5,
     data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds the data sets.")] = None,
+    model: Model = "resnet8",
+    weights: Weights = None,
+    image_size: ImageSize = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Tasks and seeds trained at the same time.")] = 2,
     source_iterations: SourceIterations = None,
     adaptation_iterations: Iterations = None,
