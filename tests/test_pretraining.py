@@ -16,7 +16,6 @@ from harness.data import load_digits
 from harness.data.catalogue import CIFAR10_CLASSES
 from harness.pretraining import at_length, own_target, pretraining_from
 from harness.run_folder import RunError
-from tests.data.made import classes
 from tests.runs import Result, run_here
 
 SHORT = ("pretrain", "--iterations", "40", "--train-batch-size", "32", "--model-batch", "3")
@@ -93,15 +92,20 @@ def test_image_folders_for_some_epochs(photographs: Path, tmp_path: Path, own_ca
 
 
 def test_a_named_set_is_pretrained_on_all_of_its_training_images(tmp_path: Path, own_cache: Path) -> None:
-    for part, count in (("train", 3), ("test", 1)):
-        classes(tmp_path / "cifar10" / part, CIFAR10_CLASSES, count)
+    for label, name in enumerate(CIFAR10_CLASSES):
+        for part, count in (("train", 8), ("test", 2)):
+            (tmp_path / "cifar10" / part / name).mkdir(parents=True)
+            for index in range(count):
+                image = Image.new("HSV", (32, 32), (25 * label, 255, 180 + 8 * index)).convert("RGB")
+                image.save(tmp_path / "cifar10" / part / name / f"{index}.png")
     run, named = tmp_path / "run", ("--source", "cifar10", "--data-root", tmp_path)
-    done = run_here("pretrain", *named, "--run", run, "--epochs", "1", "--train-batch-size", "10", "--model-batch", "2")
+    options = ("--epochs", "6", "--train-batch-size", "16", "--model-batch", "2")
+    done = run_here("pretrain", *named, "--run", run, *options)
     assert done.code == 0, done.err
     bank, about = load_bank(run / "bank")
     assert bank.spec.classes == CIFAR10_CLASSES
     assert bank.spec.input_shape == (3, 32, 32)
-    assert about["adaptation"]["source_iterations"] == 3  # once the 30 training images, by tens
+    assert about["adaptation"]["source_iterations"] == 30  # six times the 80 training images, by sixteens
 
 
 @pytest.mark.parametrize(
