@@ -27,7 +27,11 @@ def main(model: str, threads: int, warmup_s: float) -> None:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", "1000")
+        cores = sorted(os.sched_getaffinity(0), reverse=True)[:threads]
+        os.sched_setaffinity(0, cores[:1])
+        by_worker = ";".join(str(core + 1) for core in cores[1:])
+        options.add_session_config_entry("session.intra_op_thread_affinities", by_worker)
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     graph_input = session.get_inputs()[0]
     feed = {graph_input.name: np.random.default_rng(0).standard_normal(graph_input.shape, dtype=np.float32)}

@@ -3,8 +3,9 @@
 It is fitted as in a run, after at most `--seconds` of measuring. Then random architectures within 10% of each budget
 are measured as finalists are: in fresh processes in turn, as ratios to the full width of the same rounds. An error is
 given as it is, and beyond the reference's own 95% interval over processes, which on a shared host is itself several
-percent; so is a rank correlation beside the one that a model without error would have. Multiply-adds and parameters
-alone, fitted to the same networks, stand beside it.
+percent. So is the order: Spearman's rank correlation beside the one that a model without error would have, and
+Goodman and Kruskal's over the pairs whose order the references decide. Multiply-adds and parameters alone, fitted to
+the same networks, stand beside it.
 
 Usage: python -m benchmarks.cost_model --model resnet50 --threads 1 --store FILE [--each 20] [--processes 6]
 A run that was stopped goes on from the store. The table is Markdown.
@@ -15,18 +16,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from scipy.stats import spearmanr
-from scipy.stats import t as student
 
+from benchmarks.references import Floats, Reference, decided_order, perfect_rank
 from benchmarks.untrained import deployment, measured_as_finalists
 from devices import Device, connect, load_profile
 from harness import environment  # noqa: F401 (before torch runs)
@@ -34,7 +33,7 @@ from harness.bank import Architecture
 from harness.costs import ComplexityCounter, LinearModel
 from harness.deployment import Deployment
 from harness.device_options import overridden
-from harness.measuring import LatencySummary, Store
+from harness.measuring import Store
 from harness.planning import RUNGS, pool
 from harness.profile import Profile
 from harness.profiling import Profiler
@@ -47,32 +46,6 @@ FIRST = 32
 SAMPLES = {"resnet8": 30}
 #: Seeds of the unseen architectures, apart from any that profiling uses.
 UNSEEN_SEED = 20_260
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What an architecture was measured at, as a share of the full width."""
-
-    arch: Architecture
-    rung: float
-    summary: LatencySummary
-
-    def beyond(self, predicted: float) -> float:
-        """Return by how much of the measured ratio a prediction lies outside its 95% interval."""
-        low, high = self.summary.ratio_low or self.summary.ratio, self.summary.ratio_high or self.summary.ratio
-        return max(low - predicted, predicted - high, 0.0) / self.summary.ratio
-
-    @property
-    def half_width(self) -> float:
-        """Half the 95% interval, relative."""
-        return ((self.summary.ratio_high or np.nan) / (self.summary.ratio_low or np.nan) - 1) / 2
-
-    @property
-    def standard_error(self) -> float:
-        """Of the ratio, over processes."""
-        return self.half_width * self.summary.ratio / float(student.ppf(0.975, self.summary.processes - 1))
 
 
 def profiled(device: Device, exported: Deployment, store: Store, seconds: float, console: Console) -> Profile:
@@ -120,8 +93,8 @@ def measured(
     samples = SAMPLES.get(exported.bank.spec.model, device.profile.protocol.least_samples)
     counts = {"processes": processes, "most_processes": processes, "most_samples": samples}
     found = measured_as_finalists(device, exported, [arch for _, arch in archs], store, console, **counts)
-    summaries = ((rung, arch, found[arch].summary) for rung, arch in archs)
-    return [Reference(arch, rung, summary) for rung, arch, summary in summaries if summary]
+    records = ((rung, arch, found[arch].records) for rung, arch in archs)
+    return [Reference(arch, rung, tuple(record.log_ratio for record in own)) for rung, arch, own in records if own]
 
 
 def percent(value: float) -> str:
@@ -129,17 +102,11 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def perfect_rank(references: Sequence[Reference]) -> float:
-    """Return about what correlation a model without any error would have with references as noisy as these."""
-    errors = np.array([reference.standard_error for reference in references])
-    ratios = np.array([reference.summary.ratio for reference in references])
-    return float(np.sqrt(max(0.0, 1 - np.mean(errors**2) / np.var(ratios, ddof=1))))
-
-
 def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Sequence[Floats]) -> str:
     """Return a line of the table: of a budget, or of all."""
-    ratios = np.array([reference.summary.ratio for reference in references])
+    ratios = np.array([reference.ratio for reference in references])
     errors = np.abs(predicted / ratios - 1)
+    decided = decided_order(predicted, references)
     beyond = np.array([reference.beyond(p) for reference, p in zip(references, predicted, strict=True)])
     cells = [
         title,
@@ -148,6 +115,7 @@ def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Se
         f"{percent(errors.mean())}, {percent(float(np.percentile(errors, 99)))}",
         f"{percent(beyond.mean())}, {percent(float(np.percentile(beyond, 99)))}",
         f"{spearmanr(predicted, ratios).statistic:.2f} ({perfect_rank(references):.2f})",
+        f"{decided.agreement:.2f} of {decided.pairs}",
     ]
     for other in ones:
         cells.append(f"{percent(float(np.abs(other / ratios - 1).mean()))}, {spearmanr(other, ratios).statistic:.2f}")
@@ -191,8 +159,8 @@ def main(
         f"held-out error {percent(found.held_out.mean)}, intervals held {percent(found.held_out.coverage or 0.0)}\n"
     )
     print(
-        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank (perfect) "
-        "| multiply-adds: mean, rank | parameters |\n|---|---|---|---|---|---|---|---|"
+        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank (perfect) | decided pairs "
+        "| multiply-adds: mean, rank | parameters |\n|---|---|---|---|---|---|---|---|---|"
     )
     for rung in RUNGS:
         own = [place for place, reference in enumerate(references) if reference.rung == rung]

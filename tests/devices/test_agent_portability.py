@@ -8,7 +8,7 @@ SOURCES = sorted(AGENT.rglob("*.py"))
 STANDARD = {
     *("abc", "argparse", "base64", "binascii", "contextlib", "ctypes", "datetime", "errno", "fcntl", "functools", "gc"),
     *("hashlib", "importlib", "json", "math", "mmap", "os", "pathlib", "platform", "re", "runpy", "select", "shutil"),
-    *("signal", "struct", "subprocess", "sys", "tempfile", "time", "typing", "__future__"),
+    *("signal", "struct", "subprocess", "sys", "tempfile", "threading", "time", "typing", "__future__"),
 }
 RUNTIMES = {"numpy", "onnxruntime", "tensorrt", "torch"}
 #: Used where it is installed, by one module alone, which does without it otherwise.

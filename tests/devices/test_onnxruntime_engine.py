@@ -1,12 +1,17 @@
 """ONNX Runtime's providers: which are there, and that none takes another's place in silence."""
 
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnxruntime as ort
 import pytest
 
 from devices import AgentProcess, Device, EngineFailed
-from devices.agent.engines import onnxruntime_engine
+from devices.agent.engines import onnxruntime_engine, workers
 from devices.agent.engines.cache import EngineCache
 from devices.agent.engines.contract import EngineError, Settings
 from tests.devices.networks import write_quantised_network
@@ -93,3 +98,68 @@ def test_the_processor_runs_a_quantised_network_and_refuses_half_precision(
         device.load(agent, network, "fp16")
     with pytest.raises(EngineFailed, match="no quantised layers"):
         device.load(agent, network, "int8")
+
+
+class TestSeveralThreads:
+    """Each thread has a core of its own, and a network's turn begins when the others' workers have stopped."""
+
+    @pytest.fixture(autouse=True)
+    def unpinned(self) -> Iterator[None]:
+        before = os.sched_getaffinity(0)
+        yield
+        os.sched_setaffinity(0, before)
+
+    @pytest.fixture
+    def two_cores(self) -> set[int]:
+        cores = os.sched_getaffinity(0)
+        if len(cores) < 2:
+            pytest.skip("needs two cores")
+        return cores
+
+    def test_the_caller_and_its_workers_are_bound_to_different_cores(self, network: Path, two_cores: set[int]) -> None:
+        before = {thread.name for thread in Path("/proc/self/task").iterdir()}
+        model = onnxruntime_engine.OnnxRuntimeEngine().load(str(network), SETTINGS._replace(threads=2))
+        (own,) = os.sched_getaffinity(0)
+        new = {int(thread.name) for thread in Path("/proc/self/task").iterdir() if thread.name not in before}
+        deadline, bound = time.monotonic() + 10, set[int]()
+        while not bound and time.monotonic() < deadline:  # a worker binds itself once it runs
+            bound = {core for thread in new for core in os.sched_getaffinity(thread) if core != own}
+            time.sleep(0.001)
+        model.unload()
+        assert own in two_cores
+        assert len(bound) == 1
+
+    def test_one_thread_is_left_where_the_system_puts_it(self, network: Path) -> None:
+        before = os.sched_getaffinity(0)
+        onnxruntime_engine.OnnxRuntimeEngine().load(str(network), SETTINGS)
+        assert os.sched_getaffinity(0) == before
+
+    def test_more_threads_than_cores_are_bound_to_none(self, network: Path) -> None:
+        before = os.sched_getaffinity(0)
+        assert workers.cores_for(len(before) + 1) == []
+        onnxruntime_engine.OnnxRuntimeEngine().load(str(network), SETTINGS._replace(threads=len(before) + 1))
+        assert os.sched_getaffinity(0) == before
+
+    def test_physical_cores_come_before_their_siblings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+        monkeypatch.setattr(workers, "_physical", lambda core: str(core // 2))
+        assert workers.cores_for(2) == [3, 1]
+        assert workers.cores_for(3) == [3, 1, 2]
+
+    def test_waiting_lasts_while_another_thread_runs_and_then_ends(self) -> None:
+        block = bytes(1 << 26)
+        thread = threading.Thread(target=hashlib.sha256, args=[block])  # some 30 ms, without the interpreter's lock
+        thread.start()
+        begin = time.monotonic()
+        workers.wait_until_idle()
+        assert time.monotonic() - begin > 0.005
+        thread.join()
+        begin = time.monotonic()
+        workers.wait_until_idle()
+        assert time.monotonic() - begin < 0.09
+
+    def test_waiting_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(workers, "_others_run", lambda: True)
+        begin = time.monotonic()
+        workers.wait_until_idle()
+        assert 0.1 <= time.monotonic() - begin < 5

@@ -18,6 +18,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
+from . import workers
 from .contract import Engine, EngineError, Model, Samples, Settings, time_calls
 from .cudart import device_name
 from .libraries import versions_beneath
@@ -43,17 +44,18 @@ def session_options(threads: int) -> Any:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3  # errors only
     if threads > 1:
-        # worker threads spin while their own network runs, and stop when it ends: an idle network must not
-        # take the cores of the one being timed
+        # as by default, workers spin from one run to the next: waking them takes longer than a small network. After
+        # the last run they spin for a millisecond or few (runtimes before 1.26 do not know the entry: for up to 25)
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", "1000")
     return options
 
 
 class OnnxRuntimeModel(Model):
     """One inference session."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, several_threads: bool = False) -> None:
+        """Take a session; `several_threads` tells whether workers share its layers."""
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise EngineError(
@@ -66,10 +68,13 @@ class OnnxRuntimeModel(Model):
         self.input_shape = tuple(inputs[0].shape)
         self._name = inputs[0].name
         self._session = session
+        self._several_threads = several_threads
 
     def visit(self, array: Array, untimed: int, timed: int) -> Samples:
         """Time `session.run` itself, without a Python frame of ours in between; raises `EngineError`."""
         call = functools.partial(self._session.run, None, {self._name: array})
+        if self._several_threads:
+            workers.wait_until_idle()
         try:
             return Samples(time_calls(call, untimed, timed), [])
         except Exception as error:  # the runtime has no common base class for its errors
@@ -90,18 +95,35 @@ class OnnxRuntimeModel(Model):
 class OnnxRuntimeEngine(Engine):
     """The onnxruntime package found on this device, on its processor."""
 
+    def __init__(self) -> None:
+        self._cores: list[int] = []
+
     def describe(self) -> dict[str, Any]:
         """Return the version and the session configuration in words."""
         return {
             "version": ort.__version__,
             "precisions": ["fp32", "int8"],
             "refused": {"fp16": "the processor's provider casts float16 to float32 and back"},
-            "options": "inter-op 1, sequential, all optimisations, spinning on, stopped when a run ends",
+            "options": "inter-op 1, sequential, all optimisations; several threads: spinning, a core each",
         }
 
     def load(self, path: str, settings: Settings) -> Model:
-        """Create a session for the file; raises `EngineError`."""
-        return OnnxRuntimeModel(_session(path, session_options(settings.threads), "CPUExecutionProvider", {}))
+        """Create a session for the file, its threads on cores of their own; raises `EngineError`."""
+        options, several = session_options(settings.threads), settings.threads > 1
+        if several:
+            self._pin(options, settings.threads)
+        return OnnxRuntimeModel(_session(path, options, "CPUExecutionProvider", {}), several)
+
+    def _pin(self, options: Any, threads: int) -> None:
+        """Bind this thread to a core, once, and a session's workers to one each."""
+        if not self._cores:
+            self._cores = workers.cores_for(threads)
+            if self._cores:
+                os.sched_setaffinity(0, self._cores[:1])
+        if self._cores:
+            # the runtime counts logical cores from 1, and the calling thread is none of its workers
+            by_worker = ";".join(str(core + 1) for core in self._cores[1:])
+            options.add_session_config_entry("session.intra_op_thread_affinities", by_worker)
 
 
 class CudaEngine(Engine):
