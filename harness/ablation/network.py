@@ -22,8 +22,9 @@ class Network:
     """What tells these weights from others, wherever they lie."""
 
 
-def chosen_network(model: str, image_size: int | None, weights: str | None) -> Network:
+def chosen_network(model: str | None, image_size: int | None, weights: str | None) -> Network:
     """Return the network that is asked for, its weights read and found to be of that model. Raises BankError."""
+    model = model or Network.model
     with torch.device("meta"):
         create_bank(model, ("0", "1"), (3, 16, 16))  # raises where there is no such model
     return Network(model, image_size, weights, None if weights is None else weights_digest(model, weights))

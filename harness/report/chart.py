@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from harness.report.front import multiply_adds, pareto
-from harness.report.picture import OKABE_ITO, drawn_latency
+from harness.report.looks import OKABE_ITO
+from harness.report.panels import drawn_latency
 from harness.report.rows import Row
 from harness.report.words import UNKNOWN, accuracy, count, label, latency, loosest_first, percent, time_unit
 

@@ -10,7 +10,7 @@ from plotly.io import to_html
 
 from harness.report.cost_models import CostModelRecord, Errors, Unseen
 from harness.report.cost_words import cost_sentences, held, off, rank_correlation
-from harness.report.picture import OKABE_ITO
+from harness.report.looks import OKABE_ITO
 from harness.report.words import TimeUnit, digits, time_unit
 
 _INK, _GREY, _FAINT = "#222222", "#767676", "#E6E6E6"
