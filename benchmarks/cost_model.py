@@ -41,8 +41,6 @@ from harness.running import overridden
 NEAR = 0.9
 #: Networks that profiling begins with, as in a run.
 FIRST = 32
-#: Timed runs of a visit, at most: of a network that takes tens of milliseconds, five rounds of more are too long.
-SAMPLES = {"resnet8": 30}
 #: Seeds of the unseen architectures, apart from any that profiling uses.
 UNSEEN_SEED = 20_260
 
@@ -89,8 +87,7 @@ def measured(
     console: Console,
 ) -> list[Reference]:
     """Measure architectures over fresh processes."""
-    samples = SAMPLES.get(exported.bank.spec.model, device.profile.protocol.least_samples)
-    counts = {"processes": processes, "most_processes": processes, "most_samples": samples}
+    counts = {"processes": processes, "most_processes": processes}
     found = measured_as_finalists(device, exported, [arch for _, arch in archs], store, console, **counts)
     records = ((rung, arch, found[arch].records) for rung, arch in archs)
     return [Reference(arch, rung, tuple(record.log_ratio for record in own)) for rung, arch, own in records if own]

@@ -23,7 +23,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from benchmarks.cost_model import SAMPLES, profiled
+from benchmarks.cost_model import profiled
 from benchmarks.untrained import deployment, measured_as_finalists
 from devices import Device, connect, load_profile
 from harness import environment  # noqa: F401 (before torch runs)
@@ -137,8 +137,7 @@ def measured(
     device: Device, exported: Deployment, archs: Sequence[Architecture], store: Store, processes: int, console: Console
 ) -> dict[Architecture, Measurement]:
     """Measure all of them in the same fresh processes."""
-    samples = SAMPLES.get(exported.bank.spec.model, 2 * device.profile.protocol.least_samples)
-    counts = {"processes": processes, "most_processes": processes, "most_samples": samples}
+    counts = {"processes": processes, "most_processes": processes}
     return measured_as_finalists(
         device, exported, archs, store, console, **counts, block_subjects=1000, block_mb=8192.0
     )
