@@ -32,6 +32,7 @@ from harness.export import subnet_filename
 from harness.following import following
 from harness.measuring import Subject, guards, save_measurements
 from harness.on_device import deployment_for, explored, verify
+from harness.page_facts import run_facts
 from harness.planning import default_model, rule_out, standalone_widths
 from harness.report import (
     closing_tables,
@@ -216,12 +217,12 @@ def report(run: Run, target_labels: TargetLabels | None) -> None:
     draw_tradeoff(rows, run.folder.picture, title=title, baselines=names)
     comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}
     models = run.cost_models
-    notes = [*run.folder.record.warnings, *cautions(run)]
+    facts = run_facts(run.folder, rows, [*run.folder.record.warnings, *cautions(run)])
     write_page(
         rows,
         run.folder.page,
         title=title,
-        notes=notes,
+        facts=facts,
         comparisons=comparisons,
         cost_models=models,
         baselines=names,

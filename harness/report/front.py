@@ -32,12 +32,17 @@ def mark_front(rows: Sequence[Row]) -> list[Row]:
     return [dataclasses.replace(row, on_front="yes" if i in optimal else "no") for i, row in enumerate(rows)]
 
 
-def pareto(rows: Sequence[Row], cost: Cost) -> list[int]:
-    """Return the indices of the rows on the front of (cost, UPEM), cheapest first."""
+def upem(row: Row) -> float | None:
+    """Return what a row loses, as far as can be told without labels."""
+    return row.upem
+
+
+def pareto(rows: Sequence[Row], cost: Cost, loss: Cost = upem) -> list[int]:
+    """Return the indices of the rows on the front of (cost, loss), cheapest first."""
     points = [
-        (index, value, row.upem)
+        (index, value, lost)
         for index, row in enumerate(rows)
-        if row.status != "failed" and row.upem is not None and (value := cost(row)) is not None
+        if row.status != "failed" and (lost := loss(row)) is not None and (value := cost(row)) is not None
     ]
     if not points:
         return []
