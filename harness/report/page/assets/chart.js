@@ -27,7 +27,7 @@ function logAxis(title, values, more = {}) {
   const [low, high] = known.length ? [Math.min(...known), Math.max(...known)] : [1, 10];
   const steps = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
   const ticks = steps.map((own) => ticksOf(own, low / 1.05, high * 1.05));
-  const readable = ticks.find((own) => own.length <= 9) ?? ticks.at(-1);
+  const readable = ticks.find((own) => own.length <= 7) ?? ticks.at(-1);
   const few = readable.length < 3;
   const pad = Math.max(0.02, 0.06 * Math.log10(high / low));
   const range = [Math.log10(low) - pad, Math.log10(high) + pad];

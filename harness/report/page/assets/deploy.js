@@ -31,8 +31,8 @@ function fillDeploy() {
   document.getElementById('deploy-controls').append(
     labelled('Device', CONTROL.series),
     labelled('A budget of this run', CONTROL.asked),
-    labelled('or any budget on', CONTROL.cost),
-    element('div', { class: 'limit' }, labelled('of at most', CONTROL.number), CONTROL.unit),
+    labelled('or a budget on', CONTROL.cost),
+    element('div', { class: 'limit' }, labelled('At most', CONTROL.number), CONTROL.unit),
     CONTROL.slider,
   );
   CONTROL.series.addEventListener('change', takeSeries);
@@ -47,7 +47,7 @@ function takeSeries() {
   const rows = selectedRows(CONTROL.series.value);
   const asked = rows.flatMap((row) => row.budgets.map((budget) => [`${row.place}/${budget}`, budget]));
   asked.sort((one, other) => DATA.rows[parseInt(other[0], 10)].macs - DATA.rows[parseInt(one[0], 10)].macs);
-  options(CONTROL.asked, [...asked, ['', 'another one, below']]);
+  options(CONTROL.asked, [...asked, ['', 'my own, below']]);
   const costs = Object.keys(COSTS).filter((key) => rows.some((row) => COSTS[key].value(row) > 0));
   options(CONTROL.cost, costs.map((key) => [key, `${COSTS[key].name}, ${COSTS[key].unit}`]));
   CONTROL.asked.selectedIndex = Math.floor((asked.length - 1) / 2);
@@ -164,7 +164,7 @@ function name(row, budget, why, more = null) {
     element('div', { class: 'named', id: 'named' }, row.id),
     element('p', {}, why),
     row.status === 'failed' ? element('p', { class: 'failed' }, 'It failed on this device: do not deploy it.') : null,
-    element('p', {}, 'File: ', element('a', { href: row.file, id: 'onnx' }, row.file)),
+    element('p', {}, 'File: ', element('a', { href: row.file, id: 'onnx' }, row.file.replace('subnets/', ''))),
     list,
     more,
   );

@@ -46,7 +46,7 @@ function quantityTraces(found, own, yaxis, place) {
   const scaled = (of) => values.map((value) => value === null ? null : of(value) * own.scale);
   const ends = values.some((value) => Array.isArray(value));
   const line = (y, more) => ({
-    mode: 'lines', x: found.ended, y, yaxis, line: { color: paint, width: 1.1 }, hovertemplate: '%{x|%H:%M:%S}  %{y:.4~g}<extra></extra>', ...more,
+    mode: 'lines+markers', x: found.ended, y, yaxis, line: { color: paint, width: 1.1 }, marker: { size: 4, symbol: SYMBOLS[place], color: paint }, hovertemplate: '%{x|%H:%M:%S}  %{y:.4~g}<extra></extra>', ...more,
   });
   if (!ends) return [line(scaled(Number), {})];
   return [line(scaled((pair) => pair[0]), {}), line(scaled((pair) => pair[1]), { fill: 'tonexty', fillcolor: `${paint}33` })];

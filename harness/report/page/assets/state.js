@@ -50,8 +50,7 @@ const VALUES = {
 
 function latencyTitle(rows) {
   const sources = [...new Set(rows.filter((row) => row.ms !== undefined).map((row) => row.source))];
-  const said = sources.length === 1 && sources[0] === 'measured' ? 'Measured host latency' : `Latency (${sources.join(', ')})`;
-  return `${said}, median, ${UNIT.name}`;
+  return `Median latency, ${UNIT.name} (${sources.join(', ')})`;
 }
 
 function available(axes) {

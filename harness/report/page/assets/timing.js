@@ -57,7 +57,7 @@ function drawRounds(timing) {
     showlegend: true,
     legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom' },
     margin: { l: 66, r: 16, t: 34, b: 44 },
-    xaxis: axis('Round, over all processes (dotted: a new process)', { range: [0, rounds.length], anchor: 'y2', zeroline: false }),
+    xaxis: axis('Round (dotted: a new process)', { range: [0, rounds.length], anchor: 'y2', zeroline: false }),
     yaxis: logAxis(UNIT.name, known, { domain: [0.42, 1] }),
     yaxis2: axis('Drift, %', { domain: [0, 0.32], zeroline: true }),
     shapes: boundaries(timing.process),

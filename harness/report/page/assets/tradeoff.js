@@ -19,14 +19,31 @@ function drawTradeoff() {
   ]);
   const named = DATA.rows[STATE.named];
   if (named && placed.includes(named)) traces.push(ring(named, cost, value));
-  const reversed = STATE.value === 'upem' ? { autorange: 'reversed' } : {};
+  const range = valueRange(placed, value);
   draw('tradeoff', traces, {
     xaxis: logAxis(cost.title(placed), placed.flatMap((row) => [cost.value(row), ...(row.budgets && cost.ends?.(row) || [])])),
-    yaxis: axis(value.title, reversed),
+    yaxis: axis(value.title, { range }),
     shapes: budgetLine(),
-    annotations: [corner()],
+    annotations: [corner(), ...budgetLabels(placed, cost, value)],
   });
-  document.getElementById('tradeoff-note').textContent = tradeoffNote(shown, placed, cost);
+  const beyond = placed.filter((row) => !between(value.value(row), range)).length;
+  document.getElementById('tradeoff-note').textContent = tradeoffNote(shown, placed, beyond, cost);
+}
+
+// Better is up. The worst few candidates would squeeze all others together, and stay outside.
+function valueRange(rows, value) {
+  if (!rows.length) return undefined;
+  const all = rows.map(value.value).sort((one, other) => one - other);
+  const large = rows.filter((row) => row.budgets || row.name).flatMap((row) => [value.value(row), ...(value.ends?.(row) || [])]);
+  const [low, high] = STATE.value === 'upem'
+    ? [all[0], Math.max(all[Math.floor(0.97 * (all.length - 1))], ...large)]
+    : [Math.min(all[Math.floor(0.03 * (all.length - 1))], ...large), Math.max(all.at(-1), ...large)];
+  const pad = 0.08 * (high - low || Math.abs(high) || 1);
+  return STATE.value === 'upem' ? [high + pad, low - pad] : [low - pad, high + pad];
+}
+
+function between(value, range) {
+  return !range || (value >= Math.min(...range) && value <= Math.max(...range));
 }
 
 function frontTrace(series, place, cost, value) {
@@ -53,17 +70,13 @@ function pointTraces(rows, place, cost, value) {
 function points(rows, own, large, place, cost, value) {
   const { colour: paint, symbol: base } = look(place);
   return {
-    mode: large ? 'markers+text' : 'markers',
+    mode: 'markers',
     x: rows.map(cost.value),
     y: rows.map(value.value),
-    text: large ? rows.map((row) => escaped(shortened(row.name ?? row.budgets.join(', ')))) : undefined,
-    textposition: large ? rows.map((row) => labelPlace(row)) : undefined,
-    textfont: { color: paint, size: 12 },
-    cliponaxis: false,
-    opacity: large ? 1 : 0.5,
+    opacity: large ? 1 : own === 'measured' ? 0.55 : 0.3,
     marker: {
       symbol: rows.map((row) => row.name === undefined ? symbol(base, own) : 'star'),
-      size: large ? 11 : 6, color: paint, line: { color: paint, width: own === 'measured' ? 0 : 1.8 },
+      size: large ? 12 : 6, color: paint, line: outline(own, large, paint),
     },
     error_x: large ? bars(rows, cost, paint) : { visible: false },
     error_y: large ? bars(rows, value, paint) : { visible: false },
@@ -77,11 +90,24 @@ function shortened(text) {
   return text.length > 26 ? `${text.slice(0, 25)}…` : text;
 }
 
-// Labels of neighbours along the front stand on different sides.
-function labelPlace(row) {
-  const chosen = DATA.rows.filter((other) => other.series === row.series && other.budgets);
-  chosen.sort((one, other) => one.macs - other.macs);
-  return chosen.indexOf(row) % 2 ? 'top left' : 'bottom right';
+// Filled markers of selected subnets have an edge that lifts them off the crowd; hollow ones are all edge.
+function outline(own, large, paint) {
+  if (own !== 'measured') return { color: paint, width: large ? 2.2 : 1.2 };
+  return { color: colour('page'), width: large ? 1.5 : 0 };
+}
+
+// Labels stand on a ground of their own, neighbours along the cost on different sides.
+function budgetLabels(placed, cost, value) {
+  const large = placed.filter((row) => row.budgets || row.name).sort((one, other) => cost.value(one) - cost.value(other));
+  return large.map((row, place) => {
+    const above = place % 2 === 0;
+    return {
+      x: Math.log10(cost.value(row)), y: value.value(row), text: escaped(shortened(row.name ?? row.budgets.join(', '))),
+      showarrow: false, bgcolor: colour('page'), opacity: 0.88, borderpad: 1,
+      font: { color: look(seriesPlace(row.series)).colour, size: 12 },
+      xanchor: above ? 'right' : 'left', xshift: above ? -8 : 8, yshift: above ? 14 : -14,
+    };
+  });
 }
 
 function bars(rows, axisOf, paint) {
@@ -114,10 +140,11 @@ function corner() {
   };
 }
 
-function tradeoffNote(shown, placed, cost) {
+function tradeoffNote(shown, placed, beyond, cost) {
   const failed = shown.filter((row) => row.status === 'failed' && !placed.includes(row)).length;
   const parts = [`${placed.length.toLocaleString('en')} of ${plural(DATA.rows.length, 'network')} are on these axes`];
   if (failed) parts.push(`${plural(failed, 'failed one')} ${failed === 1 ? 'has' : 'have'} no ${cost.name.toLowerCase()}`);
+  if (beyond) parts.push(`${beyond.toLocaleString('en')} of them are beyond the lower edge (double-click shows all)`);
   if (DATA.all_rows > DATA.rows.length) {
     parts.push(`of ${DATA.all_rows.toLocaleString('en')} in tradeoff.csv the plainest candidates were thinned`);
   }
