@@ -82,10 +82,15 @@ def _samples(folder: RunFolder, rows: Sequence[Row], records: Sequence[ProcessRe
 
 def _is_of(record: ProcessRecord, row: Row, topology: str) -> bool:
     here = (record.fingerprint.device, record.precision, record.batch_size)
-    return record.kind == "finalist" and record.topology == topology and here == (
-        row.device,
-        row.precision,
-        row.batch_size,
+    return (
+        record.kind == "finalist"
+        and record.topology == topology
+        and here
+        == (
+            row.device,
+            row.precision,
+            row.batch_size,
+        )
     )
 
 

@@ -50,7 +50,11 @@ def _table(found: GroupCorrelation) -> str:
     lines = "\n".join(
         f'<tr><th scope="row">{name}</th><td class="n">{_figure(own)}</td><td>{meaning}</td></tr>'
         for name, own, meaning in (
-            ("Pearson", found.plain, "over all sizes: larger subnets are both nearer to the full one and more accurate"),
+            (
+                "Pearson",
+                found.plain,
+                "over all sizes: larger subnets are nearer to the full one and more accurate",
+            ),
             ("Pearson, multiply-adds partialled out", found.partial, "what UPEM tells beyond the size of the subnet"),
             ("Spearman", found.rank, "of the ranks"),
         )
@@ -58,8 +62,8 @@ def _table(found: GroupCorrelation) -> str:
     return (
         f'<div class="wide"><table>\n<tr><th scope="col">Correlation</th><th scope="col" class="n">95% interval</th>'
         f'<th scope="col">Of what</th></tr>\n{lines}\n</table></div>\n'
-        f"<p>Negative is good: UPEM is a distance. These {found.count} subnets were mostly chosen for a low UPEM within their "
-        "budgets, which narrows what can be seen; the anchor, whose UPEM is 0 by definition, is left out.</p>"
+        f"<p>Negative is good: UPEM is a distance. These {found.count} subnets were mostly chosen for a low UPEM "
+        "within their budgets, which narrows what can be seen; the anchor, whose UPEM is 0 by definition, is left out.</p>"
     )
 
 

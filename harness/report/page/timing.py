@@ -49,9 +49,7 @@ def _histogram(processes: Sequence[ProcessSamples]) -> dict[str, Any]:
 
 def _course(processes: Sequence[ProcessSamples]) -> dict[str, Any]:
     rounds = [
-        (number, own, anchor)
-        for number, process in enumerate(processes, start=1)
-        for own, anchor in _pairs(process)
+        (number, own, anchor) for number, process in enumerate(processes, start=1) for own, anchor in _pairs(process)
     ]
     total = sum(len(own) for _, own, _ in rounds)
     every = -(-total // MOST_DOTS)

@@ -148,6 +148,7 @@ function tradeoffNote(shown, placed, beyond, cost) {
   if (DATA.all_rows > DATA.rows.length) {
     parts.push(`of ${DATA.all_rows.toLocaleString('en')} in tradeoff.csv the plainest candidates were thinned`);
   }
+  const stars = DATA.rows.some((row) => row.name !== undefined) ? ' Stars are baselines, networks of other families, which have no UPEM.' : '';
   return `${parts.join('; ')}. Large markers are selected subnets with their budgets and 95% intervals, small ones candidates, `
-    + 'hollow ones predicted or estimated, hollow with a dot noisy, with a cross throttled, an x failed. Lines are fronts. Click a large marker to see that subnet.';
+    + 'hollow ones predicted or estimated, hollow with a dot noisy, with a cross throttled, an x failed. Lines are fronts. Click a large marker to see that subnet.' + stars;
 }
