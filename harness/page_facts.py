@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.bank import BankError, load_bank
 from harness.export import subnet_filename, topology_key
-from harness.measuring import Conditions, MeasurementError, ProcessRecord, Span, read_measurements
+from harness.measuring import MeasurementError, ProcessRecord, Span, read_measurements
 from harness.report import Caution, Layer, Moment, ProcessSamples, Row, RunFacts, SubnetSamples, series_name
 from harness.run_folder import Record, RunFolder
 
@@ -106,14 +106,16 @@ def _moments(records: Iterable[ProcessRecord]) -> dict[str, list[Moment]]:
 
 
 def _moment(record: ProcessRecord) -> Moment:
-    conditions: Conditions | None = record.conditions
+    anchor_ms, found = record.anchor_p50_ns / _MS, record.conditions
+    if found is None:
+        return Moment(record.recorded_at, anchor_ms, others_load=record.others_load)
     return Moment(
         record.recorded_at,
-        record.anchor_p50_ns / _MS,
-        cpu_mhz=_ends(conditions and conditions.cpu_mhz),
-        gpu_mhz=_ends(conditions and conditions.gpu_mhz),
-        hottest_c=_ends(conditions and conditions.hottest_c),
-        power_w=_ends(conditions and (conditions.power_w or conditions.gpu_power_w)),
+        anchor_ms,
+        cpu_mhz=_ends(found.cpu_mhz),
+        gpu_mhz=_ends(found.gpu_mhz),
+        hottest_c=_ends(found.hottest_c),
+        power_w=_ends(found.power_w or found.gpu_power_w),
         others_load=record.others_load,
     )
 

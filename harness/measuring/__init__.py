@@ -1,7 +1,7 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
 from harness.measuring import fences, guards
-from harness.measuring.conditions import Conditions, Span
+from harness.measuring.conditions import Span
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
@@ -24,7 +24,6 @@ from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
     "OWN_PROCESS",
-    "Conditions",
     "EnergyRecord",
     "FurtherCosts",
     "LatencySummary",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,13 @@ class Tab:
     def run(self, script: str) -> Any:
         """Return what an expression is in the page."""
         return self.page.evaluate(script)
+
+    def wait_until(self, script: str, seconds: float = 10.0) -> None:
+        """Wait until an expression is true; the page's policy forbids playwright's own way, which evaluates text."""
+        end = time.monotonic() + seconds
+        while not self.run(script):
+            assert time.monotonic() < end, f"it never came true: {script}"
+            self.page.wait_for_timeout(30)
 
     def choose(self, selector: str, value: str) -> None:
         """Choose an entry of a list by its value or its text."""

@@ -24,7 +24,8 @@ def samples_of(row: Row, processes: int = 4, rounds: int = 6, each: int = 30) ->
     rng = np.random.default_rng(row.macs)
 
     def drawn(median_ns: float) -> list[list[int]]:
-        return (median_ns * np.exp(rng.gamma(2.0, 0.02, (rounds, each)))).astype(int).tolist()
+        spread = np.exp(rng.gamma(2.0, 0.02, (rounds, each)))
+        return [[int(median_ns * share) for share in own] for own in spread]
 
     of = [
         ProcessSamples(at(10 * number), drawn(1e6 * (row.host_p50_ms or 0.1)), drawn(1e5))

@@ -124,9 +124,7 @@ def test_any_other_budget_names_the_best_subnet_whose_upper_bound_is_within_it(c
     assert cpu.page.locator("#onnx").count() == 0
 
 
-def test_a_better_candidate_without_a_file_is_told_of_with_the_command_that_verifies_it(
-    chromium: Any, tmp_path: Path
-) -> None:
+def test_a_better_candidate_without_a_file_is_told_of(chromium: Any, tmp_path: Path) -> None:
     rows = [row(budget="1/2", selected="yes"), row(arch_id="f" * 12, upem=0.05, host_p50_ms=0.09, host_ci_low_ms=None,
                                                   host_ci_high_ms=None)]  # fmt: skip
     write_page(rows, tmp_path / "report.html", title="")
@@ -240,7 +238,7 @@ def other(chromium: Any, file: Path) -> Iterator[Tab]:
 
 
 def wait_for_ink(tab: Tab, colour: str) -> None:
-    tab.page.wait_for_function(f"getComputedStyle(document.querySelector('#tradeoff .xtick text')).fill === '{colour}'")
+    tab.wait_until(f"getComputedStyle(document.querySelector('#tradeoff .xtick text')).fill === '{colour}'")
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -253,14 +251,14 @@ def test_it_fits_its_window_in_light_and_dark(other: Tab, width: int, height: in
     ground, ink = np.median(picture), picture.max() if dark else picture.min()
     assert (ground < 60) == dark
     assert abs(float(ground) - float(ink)) > 150, "text stands out"
-    other.page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # nothing sticks out sideways
+    other.wait_until(f"document.documentElement.scrollWidth <= {width}")  # nothing sticks out sideways
     assert other.problems == []
 
 
 def test_paper_is_light_has_all_figures_and_no_controls(other: Tab) -> None:
     other.page.emulate_media(media="print", color_scheme="dark")
     wait_for_ink(other, "rgb(31, 35, 40)")
-    other.page.wait_for_function("document.querySelector('#tradeoff .main-svg').clientWidth === PAPER_WIDTH")
+    other.wait_until("document.querySelector('#tradeoff .main-svg').clientWidth === PAPER_WIDTH")
     assert other.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not other.page.is_visible("#deploy-controls")
     assert other.page.is_visible("#named")
@@ -319,20 +317,37 @@ def test_a_script_that_got_in_would_not_run(chromium: Any, tmp_path: Path) -> No
     opened.close()
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [row()],
-        [unmeasured(row(budget="1", selected="yes"))],
-        [unmeasured(row(budget="1", selected="yes"), status="failed", reason="no memory")],
-        [row(upem=None, budget="1", selected="yes"), row(upem=None, arch_id="f" * 12)],
-        [row(budget="10ms+4MB", selected="yes", widths="-".join(["64"] * 40))],
-        [unmeasured(row(budget="5mJ", selected="yes"), cost_source="estimated", predicted_ms=7.0)],
-    ],
-)  # fmt: skip
-def test_poor_tables_still_give_a_page_without_errors(chromium: Any, tmp_path: Path, rows: list[Row]) -> None:
+POOR = {
+    "only predicted": unmeasured(row(budget="1", selected="yes"), cost_source="predicted", predicted_ms=1.0),
+    "nothing known": unmeasured(row(budget="1", selected="yes")),
+    "failed": unmeasured(row(budget="1", selected="yes"), status="failed", reason="no memory"),
+    "not scored": row(upem=None, budget="1", selected="yes"),
+    "joint": row(budget="10ms+4MB", selected="yes", widths="-".join(["64"] * 40)),
+    "estimated": unmeasured(row(budget="5mJ", selected="yes"), cost_source="estimated", predicted_ms=7.0),
+}
+
+
+def test_devices_of_which_little_is_known_are_shown_without_errors(chromium: Any, tmp_path: Path) -> None:
+    rows = [dataclasses.replace(own, device=device) for device, own in POOR.items()]
     write_page(rows, tmp_path / "report.html", title="")
     opened = Tab(chromium, tmp_path / "report.html")
+    for device in POOR:
+        opened.choose("#deploy-series", device)
+        assert named(opened) == row().arch_id, device
+        for cost in opened.run("[...CONTROL.cost.options].map((own) => own.value)"):
+            opened.choose("#deploy-cost", cost)
+            opened.page.fill("#deploy-number", "0")
+            assert "Type a number above zero." in opened.text("#deployed")
+            opened.page.fill("#deploy-number", "50")
+    assert opened.problems == []
+    opened.close()
+
+
+@pytest.mark.parametrize("rows", [[], [row()]])
+def test_pages_without_a_choice_say_so(chromium: Any, tmp_path: Path, rows: list[Row]) -> None:
+    write_page(rows, tmp_path / "report.html", title="")
+    opened = Tab(chromium, tmp_path / "report.html")
+    assert "No subnet was selected in this run." in opened.text("#deploy")
+    assert not opened.page.is_visible("#subnet")
     assert opened.problems == []
     opened.close()
