@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from devices import Hardware, load_profile
 from devices.hardware import PeakGmacs, Precision
 from harness.costs import Roof
-from harness.estimating import roof_of
+from harness.planning import roof_of
 
 #: Of the shipped profiles, whose sources say why.
 GPU_FLOOR_US, CPU_FLOOR_US = 3.4, 1.5

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from devices import connect, load_profile
-from harness.device_options import overridden
 from harness.export import subnet_filename, topology_key
 from harness.measuring import Measurement, Store, Subject, finalists
 from harness.report import Row, read_csv
+from harness.running import overridden
 
 
 def promised(rows: list[Row]) -> Iterator[tuple[Row, float]]:

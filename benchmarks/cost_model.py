@@ -32,11 +32,9 @@ from harness import environment  # noqa: F401 (before torch runs)
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter, LinearModel
 from harness.deployment import Deployment
-from harness.device_options import overridden
 from harness.measuring import Store
-from harness.planning import RUNGS, pool
-from harness.profile import Profile
-from harness.profiling import Profiler
+from harness.profiling import RUNGS, Profile, Profiler, pool
+from harness.running import overridden
 
 #: Architectures of a budget have this share of its multiply-adds, at least.
 NEAR = 0.9

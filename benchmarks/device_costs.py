@@ -22,11 +22,10 @@ from onnx import TensorProto, helper, numpy_helper
 from devices import Device, Precision, connect, load_profile
 from harness.bank import ModelBank, create_bank
 from harness.costs import ComplexityCounter
-from harness.device_options import offered, overridden
 from harness.export import IR_VERSION, OPSET, Template, in_precision, topology_key, write_subnet
 from harness.measuring import Measurement, Store, Subject, finalists
+from harness.running import listed, offered, overridden
 from harness.search import costliest_uniform
-from harness.settings import listed
 
 BUDGETS = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
 FLOOR = "floor"

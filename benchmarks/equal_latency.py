@@ -20,7 +20,7 @@ import typer
 
 from harness.measuring.statistics import t_interval
 from harness.report import Comparison, read_csv
-from harness.run_folder import read_record
+from harness.running import read_record
 
 
 class Gain(NamedTuple):

@@ -30,10 +30,10 @@ from harness import environment  # noqa: F401 (before torch runs)
 from harness.bank import Architecture
 from harness.costs import ComplexityCounter, CostModel
 from harness.deployment import Deployment
-from harness.device_options import overridden
 from harness.measuring import Measurement, Store
 from harness.measuring.statistics import t_interval
-from harness.planning import RUNGS
+from harness.profiling import RUNGS
+from harness.running import overridden
 from harness.search import Problem, evolutionary
 from harness.space import Space
 

@@ -18,7 +18,7 @@ from harness.export import ExportError, ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError
 from harness.processes import ProcessLost
 from harness.report import ReportError
-from harness.run_folder import RunError
+from harness.running import RunError
 from harness.search import BudgetError, InfeasibleBudget, ScoreBookError
 
 INTERNAL, UNREACHABLE, INTERRUPTED = 1, 3, 130

@@ -19,20 +19,32 @@ from harness.ablation import Plan, chosen_experiments, run_ablation, warnings, w
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
-from harness.device_options import missing, offered, overridden
-from harness.estimating import profile_roof, refuse_unestimated
 from harness.exit_codes import code_of, guarded
-from harness.following import require_tensorboard
-from harness.inputs import load_inputs
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
-from harness.pretraining import pretrain, pretraining_from
+from harness.planning import Planner, is_what_if, profile_roof, refuse_unestimated
 from harness.report import Row, read_csv
-from harness.run import Configuration, NothingLeft, Run
-from harness.run_folder import RunError, RunFolder, has_begun, new_path, open_run, open_store, read_record
+from harness.running import (
+    Configuration,
+    NothingLeft,
+    Run,
+    RunError,
+    RunFolder,
+    RunSettings,
+    has_begun,
+    listed,
+    missing,
+    new_path,
+    offered,
+    open_run,
+    open_store,
+    overridden,
+    read_record,
+    settings_from,
+)
+from harness.running.inputs import load_inputs
 from harness.search import KINDS, parse_budgets
-from harness.settings import RunSettings, listed, settings_from
-from harness.what_if import Planner, is_what_if
+from harness.training import pretrain, pretraining_from, require_tensorboard
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (

@@ -7,11 +7,13 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from harness.report import Row, read_csv
 from tests.sources import ROOT
 
 #: A device, and the shortest measuring that the protocol allows.
@@ -129,3 +131,33 @@ def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
         )
     finally:
         signal.signal(signal.SIGINT, heard)
+
+
+def selected(run: Path) -> list[Row]:
+    """Return the rows of what a run selected."""
+    return [row for row in read_csv(run / "tradeoff.csv") if row.selected == "yes"]
+
+
+def stored(path: Path) -> dict[str, tuple[str, str, list[int]]]:
+    """Return kind, topology and all samples in nanoseconds of every record in a store.
+
+    Nothing where it is just being made.
+    """
+    with sqlite3.connect(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchall():
+            return {}
+        found = connection.execute("SELECT uid, kind, topology, record FROM records").fetchall()
+
+    def samples(record: str) -> list[int]:
+        content: dict[str, Any] = json.loads(record)
+        return [sample for visit in content["rounds_ns"] for sample in visit]
+
+    return {uid: (kind, topology, samples(record)) for uid, kind, topology, record in found}
+
+
+def assert_one_sentence(done: Result) -> None:
+    """Standard error has one line of error, and no traceback."""
+    assert "Traceback" not in done.err
+    assert done.err.count("error:") == 1
+    assert "\n" not in done.sentence
+    assert len(done.sentence) < 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,27 +12,58 @@ import pytest
 
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
-MODULES = ("processes", "space")
-HARNESS = ("ablation", "adaptation", "bank", "costs", "data", "export", "measuring", "report", "search", *MODULES)
-EVERYTHING = {*(f"harness.{room}" for room in HARNESS), "harness", "devices", "devices.agent"}
+#: Single modules beside the rooms.
+MODULES = ("console", "deployment", "environment", "exit_codes", "main", "pipeline", "processes", "space")
+ROOMS = (
+    *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "costs", "data", "export"),
+    *("measuring", "planning", "profiling", "readiness", "report", "results", "running", "search", "training"),
+)
+HARNESS = {f"harness.{name}" for name in (*ROOMS, *MODULES)}
+EVERYTHING = {*HARNESS, "devices", "devices.agent"}
 
-#: Who may import whom, apart from itself. Modules directly in harness/ put everything together.
+
+def ours(*names: str) -> set[str]:
+    """Return rooms and modules of harness/, by their own names."""
+    return {f"harness.{name}" for name in names}
+
+
+#: What a run on a device rests on: how networks are made, exported, measured and found.
+BASIS = ours("console", "space", "bank", "data", "export", "measuring", "costs", "search", "report")
+
+#: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
 ALLOWED: dict[str, set[str]] = {
-    "harness.ablation": EVERYTHING - {"harness.export", "harness.measuring", "devices"},
+    "harness": set(),
     "harness.space": set(),
     "harness.processes": set(),
+    "harness.console": set(),
+    "harness.environment": set(),
     "harness.data": set(),
-    "harness.bank": {"harness.space"},
-    "harness.adaptation": {"harness.bank", "harness.data", "harness.processes"},
-    "harness.export": {"harness.bank"},
+    "harness.bank": ours("space"),
+    "harness.adaptation": ours("bank", "data", "processes"),
+    "harness.export": ours("bank"),
     "harness.measuring": {"devices"},
-    "harness.costs": {"harness.space", "harness.bank", "harness.export", "harness.measuring"},
-    "harness.search": {"harness.space", "harness.processes", "harness.bank", "harness.data", "harness.costs"},
-    "harness.report": {"harness.space"},
-    "harness": EVERYTHING,
+    "harness.costs": ours("space", "bank", "export", "measuring"),
+    "harness.search": ours("space", "processes", "bank", "data", "costs"),
+    "harness.report": ours("space"),
+    "harness.deployment": BASIS - ours("report") | {"devices"},
+    "harness.running": BASIS - ours("costs") | ours("adaptation") | {"devices"},
+    "harness.results": BASIS | ours("deployment", "running") | {"devices"},
+    "harness.profiling": BASIS | ours("deployment", "running", "results") | {"devices"},
+    "harness.training": BASIS | ours("adaptation", "running", "profiling"),
+    "harness.baselines": BASIS | ours("adaptation", "deployment", "running", "results", "training") | {"devices"},
+    "harness.choosing": BASIS | ours("deployment", "running", "results", "profiling", "baselines") | {"devices"},
+    "harness.planning": BASIS | ours("deployment", "running", "results", "profiling", "choosing") | {"devices"},
+    "harness.readiness": BASIS | ours("environment", "exit_codes", "running") | {"devices"},
+    "harness.ablation": BASIS - ours("export", "measuring")
+    | ours("adaptation", "processes", "running", "results")
+    | {"devices.agent"},
+    "harness.exit_codes": BASIS | ours("ablation", "adaptation", "processes", "running") | {"devices"},
+    "harness.pipeline": EVERYTHING - ours("main", "commands"),
+    "harness.main": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},
     "devices.agent": set(),
-    "benchmark": {"harness"},
+    "harness.commands": ours("main", "readiness"),
+    "benchmark": ours("commands"),
     "profiles": set(),
 }
 
@@ -68,27 +100,37 @@ def test_the_rule_sees_imports_in_functions_in_type_checking_blocks_and_relative
     path = ROOT / "harness" / "bank" / "layers.py"
     hidden = "def f():\n    from harness import pipeline\nif TYPE_CHECKING:\n    from ..data import Domains\n"
     assert set(imports(path, ast.parse(hidden))) == {"harness.pipeline", "harness.data.Domains"}
-    assert room("harness.pipeline") == "harness"
-    assert not {"harness", "harness.data"} & {"harness.bank", *ALLOWED["harness.bank"]}
+    assert room("harness.pipeline") == "harness.pipeline"
+    assert not {"harness.pipeline", "harness.data"} & {"harness.bank", *ALLOWED["harness.bank"]}
 
 
 def test_every_room_of_the_design_is_there_and_no_other() -> None:
     def packages(folder: Path) -> set[str]:
         return {path.parent.name for path in folder.glob("*/*.py")}
 
-    assert packages(ROOT / "harness") == set(HARNESS) - set(MODULES)
+    assert packages(ROOT / "harness") == set(ROOMS)
+    assert {path.stem for path in (ROOT / "harness").glob("*.py")} == {"__init__", *MODULES}
     assert packages(ROOT / "devices") == {"agent", "transports"}
     assert packages(ROOT) == {"harness", "devices", "profiles", "tests", "benchmarks"}
     assert [path.name for path in ROOT.glob("*.py")] == ["benchmark.py"]
-    for name in ("pipeline.py", "processes.py", "space.py"):
-        assert (ROOT / "harness" / name).is_file()
     for path in product_files():
         assert (path.parent / "__init__.py").is_file() or path.name == "benchmark.py", f"{path} is in no package"
 
 
+def test_no_two_rooms_import_each_other() -> None:
+    for here, allowed in ALLOWED.items():
+        assert allowed <= ALLOWED.keys(), f"{here} may import what is no room"
+    graphlib.TopologicalSorter({here: allowed - {here} for here, allowed in ALLOWED.items()}).prepare()
+
+
+@pytest.mark.parametrize("room", [*ROOMS])
+def test_every_room_says_what_it_is_for(room: str) -> None:
+    assert ast.get_docstring(tree(ROOT / "harness" / room / "__init__.py"))
+
+
 def test_tests_mirror_the_packages() -> None:
     mirrored = {path.parent.name for path in (ROOT / "tests").glob("*/*.py")}
-    assert mirrored == set(HARNESS) - set(MODULES) | {"boards", "devices"}
+    assert mirrored == {*ROOMS, "boards", "devices"}
 
 
 def test_profiles_are_toml_files_and_nothing_else() -> None:
@@ -122,7 +164,7 @@ def test_only_the_console_prints() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "typer.echo")
     }
-    assert printing <= {"harness.main", "harness.device_commands", "benchmark", "devices.agent.bootstrap"}
+    assert printing <= {"harness.main", "harness.readiness.commands", "devices.agent.bootstrap"}
 
 
 def test_help_comes_without_the_heavy_imports() -> None:

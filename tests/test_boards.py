@@ -132,7 +132,7 @@ def test_a_board_that_is_switched_off_is_noticed_before_training(
 def test_a_board_that_another_run_measures_on_is_named_with_its_holder(
     runner: Runner, board: Board, device: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.run.connect", functools.partial(connect, lock_wait_s=0.1))
+    monkeypatch.setattr("harness.running.run.connect", functools.partial(connect, lock_wait_s=0.1))
     with connect(board.profile()):
         done = runner("--run", tmp_path / "run", "--device", device)
     assert done.code == 3

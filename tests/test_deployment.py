@@ -118,7 +118,7 @@ class TestSelection:
         def connect(profile: DeviceProfile, precision: Precision) -> Device:
             return faulty_device(profile, run.parent / "state", fault, precision)
 
-        monkeypatch.setattr("harness.run.connect", connect)
+        monkeypatch.setattr("harness.running.run.connect", connect)
         return runner("search", "--run", run, "--store", run.parent / "store.sqlite", *options)
 
     @pytest.mark.parametrize("change", [NEGATED, FAILS])

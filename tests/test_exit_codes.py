@@ -87,7 +87,7 @@ def test_what_fails_on_a_device_that_is_there_is_a_failed_measurement_but_for_a_
     def connect(profile: DeviceProfile) -> Device:
         return faulty_device(profile, tmp_path / "state", fault)
 
-    monkeypatch.setattr("harness.selfcheck.connect", connect)
+    monkeypatch.setattr("harness.readiness.selfcheck.connect", connect)
     done = runner("selfcheck", "--device", tiny, "--quick", "--store", tmp_path / "store.sqlite")
     assert done.code == code, done.err
     assert words in done.sentence

@@ -18,9 +18,9 @@ import onnx
 import pytest
 
 from devices import DeviceError, connect, load_profile
-from harness import selfcheck
 from harness.bank import create_bank
 from harness.export import Template, write_subnet
+from harness.readiness import selfcheck
 from harness.report import Row, read_csv
 from tests.boards.jetson_ssh import ReachedJetson, reached_jetson
 from tests.export.quantised import integers_read

@@ -20,7 +20,6 @@ from harness.adaptation import AdaptationDiverged, AdaptationSettings, check_hea
 from harness.bank import Architecture, ModelBank, Statistics, encode
 from harness.costs import ComplexityCounter
 from harness.data import Domains, TargetLabels
-from harness.evaluation import held_out_accuracy, target_accuracy
 from harness.report.ablation import (
     SOURCE_STATISTICS,
     UPEM_FORMS,
@@ -30,6 +29,7 @@ from harness.report.ablation import (
     Scored,
     ScoredEveryWay,
 )
+from harness.results import held_out_accuracy, target_accuracy
 from harness.search import STRATEGIES, Anchor, Problem, Scorer, discrepancy
 from harness.search.upem import anchors_of
 

@@ -20,7 +20,7 @@ from harness.report.ablation import (
     write_upem,
     write_variants,
 )
-from harness.settings import settings_from
+from harness.running import settings_from
 
 P = TypeVar("P", bound=Part)
 

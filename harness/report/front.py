@@ -55,6 +55,15 @@ def host_latency(row: Row) -> float | None:
     return row.host_p50_ms
 
 
+def drawn_latency(row: Row) -> float | None:
+    """Return the latency in ms that is drawn: measured, else estimated, never a failure's or a prediction."""
+    if row.status == "failed":
+        return None
+    if row.host_p50_ms is not None:
+        return row.host_p50_ms
+    return row.predicted_ms if row.cost_source == "estimated" else None
+
+
 def multiply_adds(row: Row) -> float:
     """Return the multiply-adds of the deployed graph."""
     return float(row.macs)

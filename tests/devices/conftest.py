@@ -46,3 +46,8 @@ def make_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeBoard:
         return board
 
     return make
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    return write_network(tmp_path / "large.onnx", 16384)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.report.front import Cost, multiply_adds, pareto
-from harness.report.picture import drawn_latency
+from harness.report.front import Cost, drawn_latency, multiply_adds, pareto
 from harness.report.rows import Row
 from harness.report.words import loosest_first
 

@@ -47,9 +47,10 @@ function takeSeries() {
   const rows = selectedRows(CONTROL.series.value);
   const asked = rows.flatMap((row) => row.budgets.map((budget) => [`${row.place}/${budget}`, budget]));
   asked.sort((one, other) => DATA.rows[parseInt(other[0], 10)].macs - DATA.rows[parseInt(one[0], 10)].macs);
-  options(CONTROL.asked, [...asked, ['', 'my own, below']]);
-  const costs = Object.keys(COSTS).filter((key) => rows.some((row) => COSTS[key].value(row) > 0));
+  const costs = Object.keys(COSTS).filter((key) => deployable(CONTROL.series.value).some((row) => COSTS[key].value(row) > 0));
+  options(CONTROL.asked, costs.length ? [...asked, ['', 'my own, below']] : asked);
   options(CONTROL.cost, costs.map((key) => [key, `${COSTS[key].name}, ${COSTS[key].unit}`]));
+  for (const control of [CONTROL.cost, CONTROL.number, CONTROL.slider]) control.disabled = !costs.length;
   CONTROL.asked.selectedIndex = Math.floor((asked.length - 1) / 2);
   takeAsked();
   drawHistory(CONTROL.series.value);
@@ -85,6 +86,10 @@ function limitOf(budget) {
 }
 
 function setRange() {
+  if (!CONTROL.cost.value) {
+    CONTROL.number.value = CONTROL.unit.textContent = '';
+    return;
+  }
   const cost = COSTS[CONTROL.cost.value];
   const values = deployable(CONTROL.series.value).map((row) => counted(row, cost)).filter((value) => value > 0);
   CONTROL.low = 0.9 * Math.min(...values);

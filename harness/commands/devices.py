@@ -1,0 +1,28 @@
+"""`devices`: which of them answer, and what was found on them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.commands.options import DeviceOptions, TellingOptions, only, takes
+
+
+class DevicesOptions:
+    """Which devices are asked."""
+
+    device: Annotated[
+        str | None, typer.Option("--device", help="Only these: names or .toml files, comma-separated.")
+    ] = None
+
+
+@takes(DevicesOptions, only(DeviceOptions, "host"), TellingOptions)
+def devices(context: typer.Context) -> None:
+    """The device profiles, which of them answer, what was found on them, and how to get what is missing.
+
+    Your own profiles lie in slimda-edge/profiles of your configuration folder (~/.config on Linux).
+    """
+    from harness.readiness import execute_devices
+
+    raise typer.Exit(execute_devices(context.params))

@@ -1,0 +1,27 @@
+"""The images of a run: embedded digits, data sets by name, folders or lists."""
+
+from __future__ import annotations
+
+from harness.console import Advance
+from harness.data import Domains, TargetLabels, default_workers, load_digits, load_pair
+from harness.running.settings import RunSettings
+
+
+def load_inputs(settings: RunSettings, progress: Advance) -> tuple[Domains, TargetLabels | None]:
+    """Return the domains of a run and, apart from them, what its report alone may see."""
+    progress(0, 1)
+    if settings.source is None or settings.target is None:
+        loaded: tuple[Domains, TargetLabels | None] = load_digits(settings.seed)
+    else:
+        loaded = load_pair(
+            settings.source,
+            settings.target,
+            data_root=settings.data_root,
+            size=None if settings.image_size is None else (settings.image_size, settings.image_size),
+            seed=settings.seed,
+            workers=default_workers() if settings.workers is None else settings.workers,
+            download=settings.download,
+            progress=progress,
+        )
+    progress(1, 1)
+    return loaded
