@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from harness.bank import BankError, load_bank
 from harness.export import subnet_filename, topology_key
@@ -69,18 +72,27 @@ def _findings(record: Record) -> list[Caution]:
 
 def _samples(folder: RunFolder, rows: Sequence[Row], records: Sequence[ProcessRecord]) -> list[SubnetSamples]:
     """Return the finalists' samples of every selected subnet: its file has the graph that they were filed under."""
+    chosen = [row for row in rows if row.selected == "yes" and row.cost_source == "measured"]
+    names = {subnet_filename(row.arch_id, row.precision, row.batch_size) for row in chosen}
+    topologies = {name: _topology(folder.subnets / name) for name in names}
     found = []
-    for row in rows:
-        file = folder.subnets / subnet_filename(row.arch_id, row.precision, row.batch_size)
-        if row.selected == "yes" and row.cost_source == "measured" and file.exists():
-            topology = topology_key(file.read_bytes())
-            own = [record for record in records if _is_of(record, row, topology)]
-            samples = [ProcessSamples(r.recorded_at, r.rounds_ns, r.anchor_ns) for r in own]
-            found.append(SubnetSamples(row.device, row.precision, row.batch_size, row.arch_id, samples))
+    for row in chosen:
+        topology = topologies[subnet_filename(row.arch_id, row.precision, row.batch_size)]
+        own = [record for record in records if _is_of(record, row, topology)]
+        samples = [ProcessSamples(record.recorded_at, record.rounds_ns, record.anchor_ns) for record in own]
+        found.append(SubnetSamples(row.device, row.precision, row.batch_size, row.arch_id, samples))
     return found
 
 
-def _is_of(record: ProcessRecord, row: Row, topology: str) -> bool:
+def _topology(file: Path) -> str | None:
+    """Return what a file's measurements are filed under; None where it is not there or no network."""
+    try:
+        return topology_key(file.read_bytes())
+    except (OSError, DecodeError):
+        return None
+
+
+def _is_of(record: ProcessRecord, row: Row, topology: str | None) -> bool:
     here = (record.fingerprint.device, record.precision, record.batch_size)
     return (
         record.kind == "finalist"

@@ -125,8 +125,8 @@ def test_samples_belong_to_the_row_of_their_device_precision_and_batch() -> None
 
 
 def test_a_large_run_stays_small() -> None:
-    """Eight devices: 32,000 rows, 56 subnets of 15,000 raw samples each."""
-    rows = [own for place in range(8) for own in tradeoff(device=f"board {place}", candidates=4000)]
+    """Eight devices: 8,000 rows, 56 subnets of 15,000 raw samples each."""
+    rows = [own for place in range(8) for own in tradeoff(device=f"board {place}", candidates=1000)]
     rng = np.random.default_rng(0)
     noise = rng.integers(90_000, 200_000, (100, 30)).tolist()
     samples = [
