@@ -23,7 +23,7 @@ function drawDistribution(found) {
     yaxis: axis('Samples', { rangemode: 'tozero' }),
     shapes: [{ type: 'line', x0: median, x1: median, yref: 'paper', y0: 0, y1: 1, line: { color: colour('ink'), dash: 'dot', width: 1.3 } }],
     annotations: [{
-      x: Math.log10(median), yref: 'paper', y: 1, text: `median ${digits(median)}`, showarrow: false, xanchor: 'left', xshift: 4, yanchor: 'top',
+      x: Math.log10(median), yref: 'paper', y: 1, text: `median of all ${digits(median)}`, showarrow: false, xanchor: 'left', xshift: 4, yanchor: 'top',
       font: { color: colour('ink') },
     }],
   });

@@ -143,8 +143,8 @@ function corner() {
 function tradeoffNote(shown, placed, beyond, cost) {
   const failed = shown.filter((row) => row.status === 'failed' && !placed.includes(row)).length;
   const parts = [`${placed.length.toLocaleString('en')} of ${plural(DATA.rows.length, 'network')} are on these axes`];
+  if (beyond) parts[0] += `, ${beyond.toLocaleString('en')} of them beyond the lower edge (double-click shows all)`;
   if (failed) parts.push(`${plural(failed, 'failed one')} ${failed === 1 ? 'has' : 'have'} no ${cost.name.toLowerCase()}`);
-  if (beyond) parts.push(`${beyond.toLocaleString('en')} of them are beyond the lower edge (double-click shows all)`);
   if (DATA.all_rows > DATA.rows.length) {
     parts.push(`of ${DATA.all_rows.toLocaleString('en')} in tradeoff.csv the plainest candidates were thinned`);
   }
