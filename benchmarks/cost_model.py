@@ -3,8 +3,9 @@
 It is fitted as in a run, after at most `--seconds` of measuring. Then random architectures within 10% of each budget
 are measured as finalists are: in fresh processes in turn, as ratios to the full width of the same rounds. An error is
 given as it is, and beyond the reference's own 95% interval over processes, which on a shared host is itself several
-percent. So is the order: Spearman's rank correlation beside the one that a model without error would have, and
-Goodman and Kruskal's over the pairs whose order the references decide. Multiply-adds and parameters alone, fitted to
+percent. So is the order: Spearman's rank correlation with the references beside the one that a model without error
+would have, the one with what is nearest to the predictions in the references' intervals ("beyond"), and Goodman and
+Kruskal's over the pairs whose order the references decide. Multiply-adds and parameters alone, fitted to
 the same networks, stand beside it.
 
 Usage: python -m benchmarks.cost_model --model resnet50 --threads 1 --store FILE [--each 20] [--processes 6]
@@ -104,6 +105,7 @@ def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Se
     """Return a line of the table: of a budget, or of all."""
     ratios = np.array([reference.ratio for reference in references])
     errors = np.abs(predicted / ratios - 1)
+    nearest = [reference.nearest(p) for reference, p in zip(references, predicted, strict=True)]
     decided = decided_order(predicted, references)
     beyond = np.array([reference.beyond(p) for reference, p in zip(references, predicted, strict=True)])
     cells = [
@@ -113,6 +115,7 @@ def row(title: str, references: Sequence[Reference], predicted: Floats, ones: Se
         f"{percent(errors.mean())}, {percent(float(np.percentile(errors, 99)))}",
         f"{percent(beyond.mean())}, {percent(float(np.percentile(beyond, 99)))}",
         f"{spearmanr(predicted, ratios).statistic:.2f} ({perfect_rank(references):.2f})",
+        f"{spearmanr(predicted, nearest).statistic:.2f}",
         f"{decided.agreement:.2f} of {decided.pairs}",
     ]
     for other in ones:
@@ -157,8 +160,8 @@ def main(
         f"held-out error {percent(found.held_out.mean)}, intervals held {percent(found.held_out.coverage or 0.0)}\n"
     )
     print(
-        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank (perfect) | decided pairs "
-        "| multiply-adds: mean, rank | parameters |\n|---|---|---|---|---|---|---|---|---|"
+        "| budget | n | reference ± | error: mean, 99% | beyond reference | rank (perfect) | beyond | decided pairs "
+        "| multiply-adds: mean, rank | parameters |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for rung in RUNGS:
         own = [place for place, reference in enumerate(references) if reference.rung == rung]

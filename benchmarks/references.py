@@ -44,10 +44,13 @@ class Reference:
         low, high = self._interval
         return (high / low - 1) / 2
 
+    def nearest(self, predicted: float) -> float:
+        """Return the ratio within the 95% interval that is nearest to a prediction."""
+        return float(np.clip(predicted, *self._interval))
+
     def beyond(self, predicted: float) -> float:
         """Return by how much of the measured ratio a prediction lies outside its 95% interval."""
-        low, high = self._interval
-        return max(low - predicted, predicted - high, 0.0) / self.ratio
+        return abs(predicted - self.nearest(predicted)) / self.ratio
 
 
 class Decided(NamedTuple):

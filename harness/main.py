@@ -15,7 +15,7 @@ from harness import (
     environment,  # noqa: F401 (first)
     processes,
 )
-from harness.ablation import Plan, chosen_experiments, run_ablation, warnings, write_experiment
+from harness.ablation import Plan, chosen_experiments, chosen_network, run_ablation, warnings, write_experiment
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
@@ -142,6 +142,7 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
             folder=path,
             evaluations=settings.effort.evaluations,
             score_images=settings.effort.score_images,
+            network=chosen_network(settings.model, settings.image_size, settings.weights),
             quick=settings.quick,
         )
         with console.stage("ablation: trainings") as advance:

@@ -6,6 +6,7 @@ the same batch-norm rule, at fixed training lengths: nothing is chosen by target
 
 from harness.ablation.errors import AblationError
 from harness.ablation.experiments import EXPERIMENTS, Experiment, chosen_experiments, chosen_methods
+from harness.ablation.network import Network, chosen_network
 from harness.ablation.plan import BUDGETS, Plan, share
 from harness.ablation.reporting import warnings, write_experiment
 from harness.ablation.running import run_ablation
@@ -15,9 +16,11 @@ __all__ = [
     "EXPERIMENTS",
     "AblationError",
     "Experiment",
+    "Network",
     "Plan",
     "chosen_experiments",
     "chosen_methods",
+    "chosen_network",
     "run_ablation",
     "share",
     "warnings",

@@ -163,7 +163,12 @@ MEASURES: dict[PartName, Callable[[Subject], Part]] = {
 
 
 def _about(subject: Subject) -> dict[str, Any]:
-    return {"settings": subject.settings, "digest": subject.domains.digest, "machine": machine()}
+    return {
+        "settings": subject.settings,
+        "digest": subject.domains.digest,
+        "network": subject.plan.network,
+        "machine": machine(),
+    }
 
 
 def _complaints(bank: ModelBank, domains: Domains) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.ablation.errors import AblationError
 from harness.ablation.experiments import PartName
+from harness.ablation.network import Network
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
 from harness.adaptation import AdaptationSettings
@@ -17,12 +18,13 @@ from harness.report.files import write_atomic
 
 
 class Part(BaseModel):
-    """What all parts say: the settings of the training, the digest of its data, and the machine."""
+    """What all parts say: the settings of the training, its network, the digest of its data, and the machine."""
 
     model_config = ConfigDict(extra="forbid")
 
     settings: AdaptationSettings
     digest: str
+    network: Network = Network()
     machine: str = ""
 
 
@@ -78,6 +80,8 @@ def read_part(plan: Plan, task: str, seed: int, variant: Variant, name: PartName
         raise AblationError(f"{path} is not a result of the ablation: {' '.join(str(error).split())[:200]}") from error
     if part.settings != variant.settings(plan.settings, seed) or not _searched_alike(plan, part):
         raise AblationError(f"{path} was made with other settings; choose another --run")
+    if part.network != plan.network:
+        raise AblationError(f"{path} was made with another --model, --image-size or --weights; choose another --run")
     return part
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.ablation.experiments import Experiment, PartName
+from harness.ablation.network import Network
 from harness.ablation.variants import Variant
 from harness.adaptation import AdaptationSettings
 
@@ -35,6 +36,7 @@ class Plan:
     """Images that they are scored on."""
     correlated: int = 36
     """Random architectures just below each budget with which UPEM is held against accuracy."""
+    network: Network = field(default_factory=Network)
     quick: bool = False
     """Whether the defaults are those of `--quick`."""
 

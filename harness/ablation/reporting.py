@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from harness.ablation.experiments import Experiment
+from harness.ablation.network import Network
 from harness.ablation.parts import Cell, ConvergencePart, Part, SearchPart, UpemPart, read_part
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
@@ -72,6 +73,7 @@ def command(plan: Plan, experiment: Experiment) -> str:
         words += ["--methods", ",".join(variant.label for variant in experiment.variants)]
     if plan.data_root is not None:
         words += ["--data-root", "DATA"]
+    words += _network_options(plan.network)
     if plan.quick:
         words.append("--quick")
     defaults = settings_from({"quick": plan.quick}).adaptation
@@ -83,6 +85,15 @@ def command(plan: Plan, experiment: Experiment) -> str:
         else:
             words += [FLAGS.get(name, f"--{name.replace('_', '-')}"), str(value)]
     return shlex.join(words)
+
+
+def _network_options(network: Network) -> Iterator[str]:
+    if network.model != Network.model:
+        yield from ("--model", network.model)
+    if network.image_size is not None:
+        yield from ("--image-size", str(network.image_size))
+    if network.weights is not None:
+        yield from ("--weights", network.weights)
 
 
 def _write_accuracies(plan: Plan, experiment: Experiment) -> str:
@@ -109,10 +120,16 @@ def _sheet(plan: Plan, experiment: Experiment, model: type[Part], stem: str, mor
         f"{settings.source_iterations} source iterations, then {settings.adaptation_iterations} of the method; "
         f"batches of {settings.batch_size} + {settings.batch_size}, model batch {settings.model_batch}",
         *(more or []),
+        *_beginning(plan.network),
         *(f"machine: {one}" for one in machines),
         f"made by: `{command(plan, experiment)}`",
     ]
     return Sheet(plan.folder, stem, experiment.title, len(plan.seeds), tuple(notes))
+
+
+def _beginning(network: Network) -> Iterator[str]:
+    if network.weights is not None and network.sha256 is not None:
+        yield f"all start from {network.weights} (sha256 {network.sha256[:12]})"
 
 
 def _found(plan: Plan, experiment: Experiment, model: type[P]) -> list[tuple[str, int, Variant, P]]:

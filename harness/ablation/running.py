@@ -21,7 +21,7 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
     Raises AblationError, before anything is trained, where the folder holds results of other settings.
     """
     for task in plan.tasks:
-        check_task(task)
+        check_task(task, plan.network.image_size)
     (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
     for task, seed in plan.units:
         for variant, part in plan.wanted:
@@ -49,7 +49,7 @@ def _run_unit(plan: Plan, task: str, seed: int) -> None:
     missing = [(v, part) for v, part in plan.wanted if not plan.part_path(task, seed, v, part).exists()]
     if not missing:
         return
-    domains, held_out = load_task(task, seed, plan.data_root)
+    domains, held_out = load_task(task, seed, plan.data_root, plan.network.image_size)
     for variant, part in missing:
         subject = Subject(plan, task, variant, variant.settings(plan.settings, seed), domains, held_out)
         write_part(plan.part_path(task, seed, variant, part), MEASURES[part](subject))

@@ -19,17 +19,27 @@ from harness.data import (
 TASKS = ("digits", "mnist-usps", "usps-mnist")
 
 
-def check_task(task: str) -> None:
-    """Raise AblationError where a task is neither one of ours nor a pair of data sets that are known by name."""
+def check_task(task: str, image_size: int | None = None) -> None:
+    """Raise AblationError where a task is neither one of ours nor a pair of data sets that are known by name.
+
+    So it does where images of a fixed size are asked for in another.
+    """
     if task not in TASKS and named_pair(task) is None:
         raise AblationError(
             f"unknown task {task!r}; known: {', '.join(TASKS)}, and pairs such as office31:amazon->office31:webcam "
             f"of {', '.join(NAMES)}"
         )
+    if task in TASKS and image_size is not None:
+        raise AblationError(
+            f"the images of the task {task} have a fixed size; --image-size is for pairs such as "
+            "office31:amazon->office31:webcam"
+        )
 
 
-def load_task(task: str, seed: int, data_root: Path | None) -> tuple[Domains, TargetLabels]:
-    """Return a task's domains and, apart from them, what the report alone may see."""
+def load_task(
+    task: str, seed: int, data_root: Path | None, image_size: int | None = None
+) -> tuple[Domains, TargetLabels]:
+    """Return a task's domains and, apart from them, what the report alone may see; `image_size` is for pairs."""
     if task == "digits":
         return load_digits(seed)
     if data_root is None:
@@ -38,6 +48,7 @@ def load_task(task: str, seed: int, data_root: Path | None) -> tuple[Domains, Ta
         return load_mnist_usps(data_root, "mnist-usps" if task == "mnist-usps" else "usps-mnist", seed)
     pair = named_pair(task)
     assert pair is not None
-    domains, held_out = load_pair(*pair, data_root=data_root, seed=seed, workers=default_workers())
+    size = None if image_size is None else (image_size, image_size)
+    domains, held_out = load_pair(*pair, data_root=data_root, size=size, seed=seed, workers=default_workers())
     assert held_out is not None  # all sets that have names have labels
     return domains, held_out

@@ -5,6 +5,7 @@ Everything of one task and seed starts from the same source iterations, made wit
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from harness.ablation.budgets import budget_architectures
 from harness.ablation.errors import AblationError
 from harness.ablation.experiments import TRACED
+from harness.ablation.network import Network
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant, variant
 from harness.adaptation import DEPLOYED_HEAD, AdaptationSettings, Method, train, train_apart
-from harness.bank import ModelBank, create_bank, create_standalone_bank, load_bank, save_bank
+from harness.bank import ModelBank, create_bank, create_standalone_bank, load_bank, save_bank, start_from
 from harness.costs import ComplexityCounter
 from harness.data import Domains
 
@@ -25,16 +27,16 @@ def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Do
     folder = plan.bank_path(task, seed, variant)
     settings = variant.settings(plan.settings, seed)
     if (folder / "bank.json").exists():
-        bank, about = _kept(folder, settings, domains)
+        bank, about = _kept(plan, folder, settings, domains)
         return bank, about["losses"]
-    bank = _new_bank(domains, seed, variant.method)
+    bank = _new_bank(plan, domains, seed, variant.method)
     if variant.method == "standalone":
         bank, losses = _trained_apart(bank, domains, settings), []
     else:
         bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
         losses = _trained(plan, bank, domains, settings, folder if variant.training(plan.settings) in TRACED else None)
     bank.eval()
-    save_bank(bank, folder, _about(settings, domains, losses=losses))
+    save_bank(bank, folder, _about(plan, settings, domains, losses=losses))
     return bank, losses
 
 
@@ -44,10 +46,10 @@ def source_bank(plan: Plan, task: str, seed: int, domains: Domains) -> ModelBank
     settings = variant("source-only", "source-only").settings(plan.settings, seed)
     settings = settings.model_copy(update={"adaptation_iterations": 0})
     if (folder / "bank.json").exists():
-        return _kept(folder, settings, domains)[0]
-    bank = _new_bank(domains, seed, "source-only")
+        return _kept(plan, folder, settings, domains)[0]
+    bank = _new_bank(plan, domains, seed, "source-only")
     train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
-    save_bank(bank, folder, _about(settings, domains))
+    save_bank(bank, folder, _about(plan, settings, domains))
     return bank
 
 
@@ -56,13 +58,12 @@ def bank_at(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains
     if step == plan.settings.adaptation_iterations:
         bank, _ = adapted_bank(plan, task, seed, variant, domains)
         return bank
-    bank = _new_bank(domains, seed, variant.method)
+    bank = _new_bank(plan, domains, seed, variant.method)
     if step == 0:
         bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
     else:
-        kept, _ = _kept(
-            _on_the_way(plan.bank_path(task, seed, variant), step), variant.settings(plan.settings, seed), domains
-        )
+        folder = _on_the_way(plan.bank_path(task, seed, variant), step)
+        kept, _ = _kept(plan, folder, variant.settings(plan.settings, seed), domains)
         bank.load_state_dict(kept.state_dict())
     bank.eval()
     return bank
@@ -77,7 +78,7 @@ def _trained(
     def progress(done: int, total: int) -> None:
         _end_with_parent(done, total)
         if traced and done in checkpoints:
-            save_bank(bank, _on_the_way(traced, done), _about(settings, domains))
+            save_bank(bank, _on_the_way(traced, done), _about(plan, settings, domains))
 
     rest = settings.model_copy(update={"source_iterations": 0})
     return train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=progress)
@@ -89,22 +90,27 @@ def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettin
     return apart
 
 
-def _new_bank(domains: Domains, seed: int, method: Method) -> ModelBank:
-    preprocessing = domains.preprocessing
+def _new_bank(plan: Plan, domains: Domains, seed: int, method: Method) -> ModelBank:
+    network, preprocessing = plan.network, domains.preprocessing
     shape = (preprocessing.channels, *preprocessing.size)
-    return create_bank("resnet8", domains.classes, shape, seed=seed, head=DEPLOYED_HEAD[method])
+    bank = create_bank(network.model, domains.classes, shape, seed=seed, head=DEPLOYED_HEAD[method])
+    if network.weights is not None and start_from(bank, network.weights).sha256 != network.sha256:
+        raise AblationError(f"{network.weights} has changed since the ablation began; choose another --run")
+    return bank
 
 
-def _kept(folder: Path, settings: AdaptationSettings, domains: Domains) -> tuple[ModelBank, dict[str, Any]]:
+def _kept(plan: Plan, folder: Path, settings: AdaptationSettings, domains: Domains) -> tuple[ModelBank, dict[str, Any]]:
     bank, about = load_bank(folder)
     if AdaptationSettings.model_validate(about["settings"]) != settings or about["digest"] != domains.digest:
         raise AblationError(f"{folder} was made with other settings or data; choose another --run")
+    if Network(**about.get("network", {})) != plan.network:
+        raise AblationError(f"{folder} was made with another --model, --image-size or --weights; choose another --run")
     bank.eval()
     return bank, about
 
 
-def _about(settings: AdaptationSettings, domains: Domains, **more: object) -> dict[str, Any]:
-    return {"settings": settings.model_dump(), "digest": domains.digest, **more}
+def _about(plan: Plan, settings: AdaptationSettings, domains: Domains, **more: object) -> dict[str, Any]:
+    return {"settings": settings.model_dump(), "digest": domains.digest, "network": asdict(plan.network), **more}
 
 
 def _on_the_way(folder: Path, step: int) -> Path:

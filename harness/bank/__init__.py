@@ -14,7 +14,7 @@ from harness.bank.layers import (
 )
 from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
 from harness.bank.models import MODELS
-from harness.bank.pretrained import Start, start_from
+from harness.bank.pretrained import Start, start_from, weights_digest
 from harness.bank.resnet import SlimmableResNet
 from harness.bank.standalone import StandaloneBank, create_standalone_bank
 from harness.bank.steps import Step
@@ -55,4 +55,5 @@ __all__ = [
     "save_bank",
     "save_baseline",
     "start_from",
+    "weights_digest",
 ]

@@ -41,19 +41,40 @@ def start_from(bank: ModelBank, weights: str) -> Start:
     order that its subnets were trained in. Heads take over a classifier of the bank's own classes (of a file, which
     names none, of as many), and stay as they are otherwise. Raises BankError.
     """
+    if _is_folder(weights):
+        return _from_bank(bank, Path(weights))
+    return _from_state_dict(bank, *_read(bank.spec.model, weights))
+
+
+def weights_digest(model: str, weights: str) -> str:
+    """Return the sha256 that `start_from` would tell of these weights. Raises BankError where they are not the model's.
+
+    Their classes and channels, which depend on the images, are not looked at.
+    """
+    if _is_folder(weights):
+        return digest(_other_bank(model, Path(weights)).state_dict())
+    found, source = _read(model, weights)
+    _trained(BankSpec(model, ("0", "1"), (RGB, 16, 16)), found, source)
+    return digest(found)
+
+
+def _is_folder(weights: str) -> bool:
+    return weights != IMAGENET and Path(weights).is_dir()
+
+
+def _read(model: str, weights: str) -> tuple[dict[str, Tensor], str]:
+    """Return a state dict and what to call it."""
     if weights == IMAGENET:
-        return _from_state_dict(bank, _imagenet(bank.spec.model), f"torchvision's ImageNet weights ({VERSION})")
+        return _imagenet(model), f"torchvision's ImageNet weights ({VERSION})"
     path = Path(weights)
-    if path.is_dir():
-        return _from_bank(bank, path)
     try:
-        return _from_state_dict(bank, read_state_dict(path), str(path))
+        return read_state_dict(path), str(path)
     except WeightsError as error:
         raise BankError(str(error)) from error
 
 
 def _from_state_dict(bank: ModelBank, weights: dict[str, Tensor], source: str) -> Start:
-    trained = _trained(bank, weights, source)
+    trained = _trained(bank.spec, weights, source)
     sort_channels(trained)
     count = len(trained.spec.classes)
     if count == len(bank.spec.classes):
@@ -65,15 +86,21 @@ def _from_state_dict(bank: ModelBank, weights: dict[str, Tensor], source: str) -
 
 
 def _from_bank(bank: ModelBank, folder: Path) -> Start:
-    other, _ = load_bank(folder)
-    if isinstance(other, StandaloneBank):
-        raise BankError(f"the networks in {folder} were trained apart; a bank whose subnets share weights is needed")
-    if other.spec.model != bank.spec.model:
-        raise BankError(f"{folder} holds a {other.spec.model}, not a {bank.spec.model}; add --model {other.spec.model}")
+    other = _other_bank(bank.spec.model, folder)
     same = other.spec.classes == bank.spec.classes
     heads = "the heads start as its own" if same else "the heads start anew, as its classes are others"
     notes = _hand_over(other, bank, heads=same)
     return Start(str(folder), digest(other.state_dict()), (f"starting from the bank in {folder}", heads, *notes))
+
+
+def _other_bank(model: str, folder: Path) -> ModelBank:
+    """Return the bank in a folder, where it is of that model and its subnets share their weights."""
+    other, _ = load_bank(folder)
+    if isinstance(other, StandaloneBank):
+        raise BankError(f"the networks in {folder} were trained apart; a bank whose subnets share weights is needed")
+    if other.spec.model != model:
+        raise BankError(f"{folder} holds a {other.spec.model}, not a {model}; add --model {other.spec.model}")
+    return other
 
 
 def _imagenet(model: str) -> dict[str, Tensor]:
@@ -93,13 +120,13 @@ def _imagenet(model: str) -> dict[str, Tensor]:
     return found
 
 
-def _trained(bank: ModelBank, weights: dict[str, Tensor], source: str) -> ModelBank:
+def _trained(spec: BankSpec, weights: dict[str, Tensor], source: str) -> ModelBank:
     """Return the network that the weights are of, as a bank with their own classes."""
-    trained = _empty(bank.spec, weights)
+    trained = _empty(spec, weights)
     try:
         trained.load_torchvision(weights)
     except BankError as error:
-        raise BankError(f"{source}: {error}{_advice(bank.spec, weights)}") from error
+        raise BankError(f"{source}: {error}{_advice(spec, weights)}") from error
     return trained
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import RunOptions, ScheduleOptions, TellingOptions, only, takes
+from harness.commands.options import DataOptions, RunOptions, ScheduleOptions, TellingOptions, only, takes
 
 
 class ExperimentOptions:
@@ -39,6 +39,7 @@ class FolderOptions:
 
 @takes(
     ExperimentOptions,
+    only(DataOptions, "model", "weights", "image_size"),
     ScheduleOptions,
     FolderOptions,
     only(RunOptions, "quick"),

@@ -35,7 +35,7 @@ class LengthOptions:
 
 
 @takes(
-    only(DataOptions, "source", "model", "weights", "image_size"),
+    only(DataOptions, "source", "data_root", "download", "model", "weights", "image_size"),
     LengthOptions,
     only(ScheduleOptions, "train_batch_size", "model_batch", "learning_rate"),
     TrainingOptions,

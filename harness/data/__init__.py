@@ -7,7 +7,7 @@ from harness.data.domains import DataError, Domains, Images, LabelledImages, Pre
 from harness.data.ends import named_pair
 from harness.data.loading import Draw, TrainingBatch, default_workers, training_batches
 from harness.data.mnist_usps import load_mnist_usps
-from harness.data.pairs import load_pair
+from harness.data.pairs import load_pair, load_source
 
 __all__ = [
     "NAMES",
@@ -24,6 +24,7 @@ __all__ = [
     "load_digits",
     "load_mnist_usps",
     "load_pair",
+    "load_source",
     "named_pair",
     "training_batches",
 ]

@@ -37,6 +37,15 @@ def find_sides(source: str, target: str, data_root: Path | None, *, seed: int, d
     return sides[0], sides[1]
 
 
+def find_side(source: str, data_root: Path | None, *, download: bool) -> Side:
+    """Find labelled images that nothing is adapted to: all of them. Raises DataError."""
+    end = parse_end(source)
+    if isinstance(end, SmallEnd | PhotographEnd) and data_root is None:
+        raise DataError(f"--data-root is needed for {source}: the folder that holds the data sets.")
+    (name,) = _path_names(end.path if isinstance(end, PathEnd) else None)
+    return _side(end, name, data_root, download)
+
+
 def _own_side(listing: Listing, name: str) -> Side:
     """The user's own images."""
     return Side(name, str(listing.place), _part(listing), None, listing.classes, numbered=listing.numbered, own=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
-from harness.data.finding import find_sides
+from harness.data.finding import find_side, find_sides
 from harness.data.images import ImageFiles, Pixels, Progress, decode
 from harness.data.sides import Part, Side, agreed, check
 from harness.data.splitting import split, split_classwise
@@ -51,6 +51,24 @@ def load_pair(
     return _assembled(*sides, size=size, seed=seed, workers=workers, progress=progress)
 
 
+def load_source(
+    source: str,
+    *,
+    data_root: Path | None = None,
+    size: Size | None = None,
+    seed: int = 0,
+    workers: int = 0,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> Domains:
+    """Read all labelled images of one end, to train on them alone; they are also the target.
+
+    What is held out to check with, and the rest, is as in `load_pair`. Raises DataError.
+    """
+    side = find_side(source, data_root, download=download)
+    return _assembled(side, side, size=size, seed=seed, workers=workers, progress=progress)[0]
+
+
 def _assembled(
     source: Side, target: Side, *, size: Size | None, seed: int, workers: int, progress: Progress | None
 ) -> tuple[Domains, TargetLabels | None]:
@@ -60,8 +78,9 @@ def _assembled(
     preprocessing = _preprocessing(source, target, size)
     limit = preprocessing.forward_limit
     streams = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)]
-    parts = [part for side in (source, target) for part in (side.train, side.test) if part is not None]
-    ready = dict(zip(map(id, parts), _images(parts, preprocessing, progress), strict=True))
+    found = (part for side in (source, target) for part in (side.train, side.test) if part is not None)
+    parts = {id(part): part for part in found}
+    ready = dict(zip(parts, _images(list(parts.values()), preprocessing, progress), strict=True))
 
     train, check_part, checked = _source_split(source, limit, streams[0])
     shown, told, held_out = _target_split(target, streams[1])

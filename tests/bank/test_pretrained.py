@@ -20,6 +20,7 @@ from harness.bank import (
     load_bank,
     save_bank,
     start_from,
+    weights_digest,
 )
 from tests.bank.factory import images_for
 from tests.bank.test_torchvision import images, torchvision_network
@@ -127,6 +128,12 @@ def test_the_digest_is_of_the_weights_and_not_of_the_file(bank: ModelBank, weigh
     assert start_from(bank, saved(weights, tmp_path / "two.safetensors")).sha256 == first
     weights["fc.bias"][0] += 1
     assert start_from(bank, saved(weights, tmp_path / "three.pth")).sha256 != first
+
+
+def test_the_digest_can_be_had_without_a_bank(bank: ModelBank, weights: Weights, tmp_path: Path) -> None:
+    save_bank(create_bank("resnet18", CLASSES[:3], (3, 32, 32), seed=3), tmp_path / "bank", {})
+    for source in (saved(weights, tmp_path / "weights.pth"), str(tmp_path / "bank")):
+        assert weights_digest("resnet18", source) == start_from(bank, source).sha256
 
 
 class TestRefused:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.data import load_pair
+from harness.data import DataError, load_pair, load_source
 from harness.data.catalogue import CIFAR10_CLASSES
 from harness.data.corruptions import CORRUPTIONS, NOISE, Corruption, corrupted, height_field
 from tests.data.made import classes
@@ -85,6 +85,19 @@ def test_clean_and_corrupted_images_are_never_of_the_same_picture(cifar10: Path)
     both = [{image.numpy().tobytes() for image in part} for part in (clean.source.images[:], clean.target[:])]
     assert [len(part) for part in both] == [40, 40]
     assert not both[0] & both[1]
+
+
+def test_a_source_without_a_target_is_all_of_the_training_images(cifar10: Path) -> None:
+    domains = load_source("cifar10", data_root=cifar10)
+    source, target = (
+        {image.numpy().tobytes() for image in part[:]} for part in (domains.source.images, domains.target)
+    )
+    assert len(source) == 80
+    assert source == target
+    assert len(domains.source_check) == 20
+    assert set(domains.source_check.labels.tolist()) == set(range(10))
+    with pytest.raises(DataError, match="--data-root is needed for cifar10:"):
+        load_source("cifar10")
 
 
 def test_the_corrupted_domain_states_its_severity_and_reports_on_corrupted_test_images(cifar10: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.bank import load_bank
 from harness.data import load_digits
+from harness.data.catalogue import CIFAR10_CLASSES
 from harness.running.run_folder import RunError
 from harness.training.pretraining import at_length, own_target, pretraining_from
 from tests.runs import Result, run_here
@@ -90,12 +91,30 @@ def test_image_folders_for_some_epochs(photographs: Path, tmp_path: Path, own_ca
     assert about["source_accuracy"]["1"] > 0.7
 
 
+def test_a_named_set_is_pretrained_on_all_of_its_training_images(tmp_path: Path, own_cache: Path) -> None:
+    for label, name in enumerate(CIFAR10_CLASSES):
+        for part, count in (("train", 8), ("test", 2)):
+            (tmp_path / "cifar10" / part / name).mkdir(parents=True)
+            for index in range(count):
+                image = Image.new("HSV", (32, 32), (25 * label, 255, 180 + 8 * index)).convert("RGB")
+                image.save(tmp_path / "cifar10" / part / name / f"{index}.png")
+    run, named = tmp_path / "run", ("--source", "cifar10", "--data-root", tmp_path)
+    options = ("--epochs", "6", "--train-batch-size", "16", "--model-batch", "2")
+    done = run_here("pretrain", *named, "--run", run, *options)
+    assert done.code == 0, done.err
+    bank, about = load_bank(run / "bank")
+    assert bank.spec.classes == CIFAR10_CLASSES
+    assert bank.spec.input_shape == (3, 32, 32)
+    assert about["adaptation"]["source_iterations"] == 30  # six times the 80 training images, by sixteens
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--iterations", "5", "--epochs", "1"), "--iterations and --epochs both say how long"),
         (("--epochs", "0"), "--epochs: Input should be greater than 0"),
         (("--source", "nowhere"), "nowhere does not exist"),
+        (("--source", "cifar10"), "--data-root is needed for cifar10"),
         (("--train-device", "tpu"), "--train-device: Input should be 'auto', 'cpu' or 'cuda'"),
         (("--model", "resnet51"), "unknown model 'resnet51'"),
     ],

@@ -17,7 +17,8 @@ class DataOptions:
         str | None,
         typer.Option(
             "--model",
-            help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2; default by image size.",
+            help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2 (default: by image size; of "
+            "an ablation: resnet8).",
             rich_help_panel=DATA,
         ),
     ] = None
