@@ -62,7 +62,8 @@ def _table(found: GroupCorrelation) -> str:
     return (
         f'<div class="wide"><table>\n<tr><th scope="col">Correlation</th><th scope="col" class="n">95% interval</th>'
         f'<th scope="col">Of what</th></tr>\n{lines}\n</table></div>\n'
-        "<p>Negative is good: UPEM is a distance. The anchor, whose UPEM is 0 by definition, is left out. "
+        "<p>Circles are selected subnets, diamonds others that were measured. Negative is good: UPEM "
+        "is a distance. The anchor, whose UPEM is 0 by definition, is left out. "
         f"These {found.count} subnets were mostly chosen for a low UPEM within their budgets, which narrows what can "
         "be seen.</p>"
     )

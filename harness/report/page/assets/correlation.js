@@ -11,14 +11,14 @@ function drawCorrelation() {
       size: 10, symbol: rows.map((row) => row.budgets ? 'circle' : 'diamond'), color: sizes, colorscale: 'Viridis',
       cmin: Math.min(...sizes), cmax: Math.max(...sizes) || 0, line: { color: colour('ink'), width: 0.8 },
       colorbar: {
-        title: { text: 'Multiply-adds,<br>of the full network' }, thickness: 12, outlinewidth: 0,
+        title: { text: 'Multiply-adds, of the full network', side: 'right' }, thickness: 12, outlinewidth: 0,
         ...colourTicks(sizes),
       },
     },
     error_y: bars(rows, value, colour('muted')),
     hoverinfo: 'text', hovertext: rows.map(hover),
   }], {
-    xaxis: axis('UPEM (circles: selected; diamonds: measured beside them)'), yaxis: axis('Target accuracy, %'),
+    xaxis: axis('UPEM'), yaxis: axis('Target accuracy, %'),
   });
 }
 
