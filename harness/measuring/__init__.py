@@ -1,6 +1,7 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
 from harness.measuring import fences, guards
+from harness.measuring.conditions import Span
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
 from harness.measuring.lost_line import with_one_reconnection
@@ -18,7 +19,7 @@ from harness.measuring.results import (
     Subject,
     within_budget,
 )
-from harness.measuring.store import Store, save_measurements
+from harness.measuring.store import Store, read_measurements, save_measurements
 from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NullTest",
     "PassRecord",
     "ProcessRecord",
+    "Span",
     "Store",
     "Subject",
     "SustainedRecord",
@@ -44,6 +46,7 @@ __all__ = [
     "measure_memory",
     "measure_sustained",
     "null_test",
+    "read_measurements",
     "running_s",
     "save_measurements",
     "speedup",

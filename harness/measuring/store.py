@@ -133,6 +133,20 @@ def save_measurements(measurements: Iterable[Measurement], path: Path, passes: I
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
 
 
+def read_measurements(path: Path) -> list[ProcessRecord]:
+    """Return the records of a file that `save_measurements` wrote, in order of time; the file is only read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT record FROM records ORDER BY recorded_at, rowid").fetchall()
+        return [_RECORD.validate_json(row[0]) for row in rows]
+    except (sqlite3.Error, ValidationError) as error:
+        raise MeasurementError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
 def _text(record: ProcessRecord | PassRecord) -> str:
     form: TypeAdapter[Any] = _RECORD if isinstance(record, ProcessRecord) else TypeAdapter(type(record))
     return form.dump_json(record).decode()

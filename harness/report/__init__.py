@@ -5,7 +5,7 @@ from harness.report.comparisons import Comparison, Versus, comparison_table
 from harness.report.cost_models import CostModelRecord
 from harness.report.cost_words import cost_sentences
 from harness.report.front import mark_front
-from harness.report.page import write_page
+from harness.report.page import Caution, Layer, Moment, ProcessSamples, RunFacts, SubnetSamples, write_page
 from harness.report.picture import draw_tradeoff
 from harness.report.planned import PlannedAnswer, planned_table
 from harness.report.rows import Row, columns, series_name
@@ -14,11 +14,17 @@ from harness.report.terminal import closing_tables
 
 __all__ = [
     "Accuracy",
+    "Caution",
     "Comparison",
     "CostModelRecord",
+    "Layer",
+    "Moment",
     "PlannedAnswer",
+    "ProcessSamples",
     "ReportError",
     "Row",
+    "RunFacts",
+    "SubnetSamples",
     "Versus",
     "accuracy",
     "closing_tables",

@@ -32,12 +32,17 @@ def mark_front(rows: Sequence[Row]) -> list[Row]:
     return [dataclasses.replace(row, on_front="yes" if i in optimal else "no") for i, row in enumerate(rows)]
 
 
-def pareto(rows: Sequence[Row], cost: Cost) -> list[int]:
-    """Return the indices of the rows on the front of (cost, UPEM), cheapest first."""
+def upem(row: Row) -> float | None:
+    """Return what a row loses, as far as can be told without labels."""
+    return row.upem
+
+
+def pareto(rows: Sequence[Row], cost: Cost, loss: Cost = upem) -> list[int]:
+    """Return the indices of the rows on the front of (cost, loss), cheapest first."""
     points = [
-        (index, value, row.upem)
+        (index, value, lost)
         for index, row in enumerate(rows)
-        if row.status != "failed" and row.upem is not None and (value := cost(row)) is not None
+        if row.status != "failed" and (lost := loss(row)) is not None and (value := cost(row)) is not None
     ]
     if not points:
         return []
@@ -48,6 +53,15 @@ def pareto(rows: Sequence[Row], cost: Cost) -> list[int]:
 def host_latency(row: Row) -> float | None:
     """Return the measured median latency in ms, as the caller on the device saw it."""
     return row.host_p50_ms
+
+
+def drawn_latency(row: Row) -> float | None:
+    """Return the latency in ms that is drawn: measured, else estimated, never a failure's or a prediction."""
+    if row.status == "failed":
+        return None
+    if row.host_p50_ms is not None:
+        return row.host_p50_ms
+    return row.predicted_ms if row.cost_source == "estimated" else None
 
 
 def multiply_adds(row: Row) -> float:

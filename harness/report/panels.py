@@ -30,15 +30,6 @@ UPEM = Measure("UPEM (lower is better)", lambda row: row.upem)
 ACCURACY = Measure("Target accuracy, %", lambda row: None if row.target_accuracy is None else 100 * row.target_accuracy)
 
 
-def drawn_latency(row: Row) -> float | None:
-    """Return the latency in ms that the picture shows: measured, else estimated, never a failure's or a prediction."""
-    if row.status == "failed":
-        return None
-    if row.host_p50_ms is not None:
-        return row.host_p50_ms
-    return row.predicted_ms if row.cost_source == "estimated" else None
-
-
 def draw_panel(shown: Shown, axes: Axes, measure: Measure, cost: Cost) -> tuple[list[Label], list[Point]]:
     """Draw one panel; return its labels, to be placed when the layout is final, and what they should not cover."""
     axes.set_xscale("log")

@@ -13,10 +13,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from harness.report.files import write_atomic
-from harness.report.front import multiply_adds
+from harness.report.front import drawn_latency, multiply_adds
 from harness.report.labels import place_labels
 from harness.report.looks import GREY, STYLE
-from harness.report.panels import ACCURACY, UPEM, draw_panel, drawn_latency
+from harness.report.panels import ACCURACY, UPEM, draw_panel
 from harness.report.rows import Row
 from harness.report.scales import mark_limits, no_ticks, plain_log_ticks
 from harness.report.shown import Shown

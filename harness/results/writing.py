@@ -18,6 +18,7 @@ from harness.report import (
     write_page,
 )
 from harness.results.device_results import DeviceResults
+from harness.results.page_facts import run_facts
 from harness.results.rows import baseline_rows, rows_of
 from harness.running import Run
 
@@ -45,7 +46,7 @@ def write_report(run: Run, rows: Sequence[Row], cautions: Sequence[str]) -> None
         rows,
         run.folder.page,
         title=title,
-        notes=[*run.folder.record.warnings, *cautions],
+        facts=run_facts(run.folder, rows, [*run.folder.record.warnings, *cautions]),
         comparisons=comparisons,
         cost_models=models,
         baselines=names,

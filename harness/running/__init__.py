@@ -4,6 +4,7 @@ from harness.running.device_options import missing, offered, overridden
 from harness.running.run import Configuration, NothingLeft, Run
 from harness.running.run_folder import (
     BaselineRecord,
+    Record,
     RunError,
     RunFolder,
     has_begun,
@@ -20,6 +21,7 @@ __all__ = [
     "Configuration",
     "NothingLeft",
     "Reached",
+    "Record",
     "Run",
     "RunError",
     "RunFolder",

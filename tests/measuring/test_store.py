@@ -14,6 +14,7 @@ from harness.measuring import (
     MemoryRecord,
     Store,
     Subject,
+    read_measurements,
     save_measurements,
 )
 from harness.measuring.conditions import conditions_of
@@ -215,3 +216,22 @@ def test_passes_are_saved_with_the_run_s_measurements(tmp_path: Path) -> None:
     save_measurements([Measurement(SUBJECT, (record(),), "ok")], path, [kept, kept])
     assert Store(path).latest(FINGERPRINT, SUBJECT, MemoryRecord) == kept
     assert isinstance(Store(path).find(FINGERPRINT, SUBJECT, "finalist")[0], ProcessRecord)
+
+
+def test_a_run_s_measurements_are_read_in_order_of_time_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "a run?" / "measurements.sqlite"
+    path.parent.mkdir()
+    late, early = record(uid="late", recorded_at="2025-01-01T00:00:00.000+00:00"), record(uid="early")
+    save_measurements([Measurement(SUBJECT, (late, early), "ok")], path)
+    before = path.read_bytes()
+    assert read_measurements(path) == [early, late]
+    assert path.read_bytes() == before
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [b"no database", b""])
+def test_measurements_that_cannot_be_read_are_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "measurements.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(MeasurementError, match=r"the measurements in .* cannot be read: "):
+        read_measurements(path)

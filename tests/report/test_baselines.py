@@ -11,7 +11,6 @@ from matplotlib.text import Text
 from rich.console import Console
 
 from harness.report import Row, closing_tables, mark_front, write_page
-from harness.report.chart import tradeoff_chart
 from harness.report.picture import tradeoff_figure
 
 from .factory import row, tradeoff, unmeasured
@@ -74,23 +73,11 @@ def test_it_is_on_no_front_and_takes_nobody_off_it() -> None:
 def test_the_page_names_it_with_a_link_to_its_file(tmp_path: Path) -> None:
     write_page([*tradeoff(labels=True), baseline()], tmp_path / "page.html", title="t", baselines=NAMES)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert f'<td class="">{NAME}</td><td><a href="subnets/{ID}-fp32-b1.onnx">{ID}</a>' in page
-    assert "stars are baselines" in page
+    assert f'<td>{NAME}</td><td><a href="subnets/{ID}-fp32-b1.onnx">{ID}</a>' in page
     write_page([*tradeoff(labels=True), failed()], tmp_path / "page.html", title="t", baselines=NAMES)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"<td>{ID}<small>" in page, "there is no file"
     assert "it diverged" in page
-
-
-def test_the_chart_has_it_as_a_star_with_its_name_among_neither_candidates_nor_finalists() -> None:
-    figure = tradeoff_chart([*tradeoff(labels=True), baseline()], NAMES)
-    (star,) = [trace for trace in figure.data if trace.name == "cpu: baselines"]
-    assert (star.marker.symbol, list(star.text), list(star.y)) == ("star", [NAME], [None])
-    assert f"<b>{NAME}</b>" in star.hovertext[0]
-    others = [text for trace in figure.data if trace is not star for text in trace.hovertext or ()]
-    assert not any(ID in text for text in others)
-    accuracy = next(button for button in figure.layout.updatemenus[0].buttons if button.label == "Accuracy")
-    assert [66.0] in [list(y) for y in accuracy.args[0]["y"]]
 
 
 def words(rows: list[Row]) -> list[str]:

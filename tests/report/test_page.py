@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.report import Row, mark_front, write_page
-from harness.report.chart import tradeoff_chart
+from harness.report import Caution, Layer, Row, RunFacts, mark_front, write_page
 
-from .factory import BUDGETS, row, tradeoff, unmeasured
+from .factory import BUDGETS, FULL, row, tradeoff, unmeasured
 
+#: What every page has.
+FIXED = ("Which subnet to deploy", "The subnet", "The device meanwhile", "What to know before trusting these figures")
 VOID = {"meta", "br", "wbr", "link", "img"}
 
 
@@ -59,35 +59,20 @@ class Page(HTMLParser):
     def attributes(self, name: str) -> list[str]:
         return [value for _, attributes in self.tags if (value := attributes.get(name)) is not None]
 
-    def traces(self) -> list[dict[str, Any]]:
-        """Return what is handed to Plotly to draw."""
-        call = re.search(r'Plotly\.newPlot\(\s*"tradeoff",\s*', self.scripts[-1])
-        assert call is not None
-        traces: list[dict[str, Any]] = json.JSONDecoder().raw_decode(self.scripts[-1], call.end())[0]
-        return traces
+    @property
+    def sections(self) -> list[str]:
+        """Return the headings that only some pages have."""
+        return [heading for heading in self.headings if not heading.strip().startswith(FIXED)]
+
+    def data(self) -> dict[str, Any]:
+        """Return what is handed to the page's script."""
+        data: dict[str, Any] = json.loads(self.scripts[0])
+        return data
 
 
-def written(rows: Sequence[Row], folder: Path, notes: Sequence[str] = (), title: str = "What it costs") -> Page:
-    write_page(rows, folder / "report.html", title=title, notes=notes)
+def written(rows: Sequence[Row], folder: Path, facts: RunFacts | None = None, title: str = "What it costs") -> Page:
+    write_page(rows, folder / "report.html", title=title, facts=facts)
     return Page((folder / "report.html").read_text(encoding="utf-8"))
-
-
-def drawn(figure: Any, name: str, large: bool) -> list[tuple[float | None, float | None]]:
-    """Return the points of a device's kind of row: the finalists if `large`, else the other candidates."""
-    of_name = [trace for trace in figure.data if trace.name == name and trace.mode.startswith("markers")]
-    return [xy for trace in of_name if ("text" in trace.mode) == large for xy in zip(trace.x, trace.y, strict=True)]
-
-
-def button(figure: Any, label: str) -> dict[str, Any]:
-    """Return what a button changes: the traces' attributes and the layout's."""
-    found = [b for menu in figure.layout.updatemenus if menu.visible for b in menu.buttons if b.label == label]
-    assert len(found) == 1
-    traces, layout = found[0].args
-    return {**traces, **layout}
-
-
-def buttons(rows: Sequence[Row]) -> list[str]:
-    return [b.label for menu in tradeoff_chart(rows).layout.updatemenus if menu.visible for b in menu.buttons]
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +96,21 @@ def test_the_page_loads_nothing_and_forbids_itself_to(page: Page) -> None:
     assert not any(tag in ("link", "img", "iframe", "object", "base") for tag, _ in page.tags)
     policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
     assert policy is not None
-    assert policy.startswith("default-src 'none'")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "http" not in policy
+    assert "unsafe" not in policy.partition("style-src")[0]
     assert any(len(script) > 1_000_000 for script in page.scripts), "Plotly is not in the page"
 
 
 def test_every_selected_subnet_has_a_line_and_its_file(page: Page, troubled: list[Row]) -> None:
     chosen = [row for row in troubled if row.selected == "yes"]
     assert len(chosen) == 14
-    assert page.attributes("href") == [f"subnets/{row.arch_id}-fp32-b1.onnx" for row in chosen]
-    lines = [line for line in page.lines if line[0] != "Budget"]
+    assert page.attributes("href")[1:] == [f"subnets/{row.arch_id}-fp32-b1.onnx" for row in chosen]
+    lines = subnet_lines(page)
     assert [line[1] for line in lines] == [f"{row.arch_id} | {row.widths}" for row in chosen]
-    assert page.headings == [f"{device} onnxruntime 1.31.1 · 1 thread · fp32 · batch 1" for device in ("cpu", "pi5")]
+    assert page.sections[:2] == [
+        f"{device} onnxruntime 1.31.1 · 1 thread · fp32 · batch 1" for device in ("cpu", "pi5")
+    ]
 
 
 def test_a_line_says_what_was_found(tmp_path: Path) -> None:
@@ -135,7 +123,7 @@ def test_a_line_says_what_was_found(tmp_path: Path) -> None:
         accuracy_ci_low=0.736,
         accuracy_ci_high=0.8,
     )
-    head, line = written([found], tmp_path).lines
+    head, line = written([found], tmp_path).lines[:2]
     assert dict(zip(head, line, strict=True)) == {
         "Budget": "1/2, 0.1ms",
         "Subnet": "0123456789ab | 32-32-64-128-32-64-128",
@@ -150,7 +138,7 @@ def test_a_line_says_what_was_found(tmp_path: Path) -> None:
 
 
 def test_a_failure_and_doubt_are_said_with_their_reason(page: Page) -> None:
-    failed, noisy = page.lines[-1], page.lines[-3]
+    failed, noisy = subnet_lines(page)[-1], subnet_lines(page)[-3]
     assert failed[0] == "1/64"
     assert failed[3] == "–"
     assert failed[-1] == "failed | out of memory"
@@ -166,104 +154,80 @@ def test_accuracy_is_a_column_only_where_it_is_known(page: Page, tmp_path: Path)
 def test_what_two_lines_differ_in_stands_under_their_budget(tmp_path: Path) -> None:
     precise = tradeoff(candidates=0)
     page = written([*precise, *(dataclasses.replace(row, precision="int8") for row in precise)], tmp_path)
-    assert page.headings == ["cpu onnxruntime 1.31.1 · 1 thread · batch 1"]
-    assert {line[0] for line in page.lines[1:]} == {f"{b} | {p}" for b in BUDGETS for p in ("fp32", "int8")}
+    assert page.sections == ["cpu onnxruntime 1.31.1 · 1 thread · batch 1"]
+    assert {line[0] for line in subnet_lines(page)} == {f"{b} | {p}" for b in BUDGETS for p in ("fp32", "int8")}
     assert sum(href.endswith("-int8-b1.onnx") for href in page.attributes("href")) == 7
 
 
+def subnet_lines(page: Page) -> list[list[str]]:
+    """Return the lines of the tables of selected subnets."""
+    return [line for line in page.lines if len(line) >= 8 and line[0] != "Budget"]
+
+
 def test_text_from_outside_stays_text(tmp_path: Path) -> None:
-    hostile = """</script><script>alert("1")</script><img src=x onerror='a()'>&amp;{0}"""
+    hostile = """</script><script>alert("1")</script><img src=x onerror='a()'>&amp;{0}$x<!--"""
     rows = [
         row(device=hostile, engine=hostile, budget=hostile.replace(";", ""), selected="yes"),
         unmeasured(row(device=hostile, budget="1", selected="yes", arch_id="f" * 12), status="failed", reason=hostile),
     ]
+    facts = RunFacts(
+        layers=[Layer(hostile, width) for width in FULL],
+        environment={hostile: {hostile: hostile}},
+        cautions=[Caution(hostile, hostile)],
+    )
     harmless = written([row(budget="1", selected="yes"), row(arch_id="f" * 12, budget="2", selected="yes")], tmp_path)
-    page = written(rows, tmp_path, notes=[hostile], title=hostile)
-    assert page.items == [hostile]
-    assert page.headings[0].startswith(hostile)
-    assert f"failed | {hostile}" in page.lines[-1]
-    assert len(page.scripts) == len(harmless.scripts)
+    page = written(rows, tmp_path, facts, title=hostile)
+    assert page.items[0] == 2 * hostile
+    assert page.sections[0].startswith(hostile)
+    assert any(f"failed | {hostile}" in line for line in subnet_lines(page))
+    assert [hostile, hostile] in page.lines
+    assert len(page.scripts) == len(harmless.scripts) == 3
     assert not any(tag == "img" or "onerror" in attributes for tag, attributes in page.tags)
-    shown = [trace["name"] for trace in page.traces()] + [
-        text for trace in page.traces() for text in [*trace.get("hovertext", []), *trace.get("text", [])]
-    ]
-    assert any("alert" in text for text in shown)
-    assert not any("<" in text.replace("<br>", "").replace("<b>", "").replace("</b>", "") for text in shown)
+    assert page.data()["rows"][1]["reason"] == hostile
+    assert "<" not in page.scripts[0]
 
 
-def test_notes_are_a_list_only_if_there_are_any(page: Page, tmp_path: Path) -> None:
-    assert page.items == []
-    assert "Notes" not in page.headings
-    warned = written([row()], tmp_path, notes=["The governor is not performance.", "The clock is coarse."])
-    assert warned.items == ["The governor is not performance.", "The clock is coarse."]
-    assert warned.headings[-1] == "Notes"
+def test_what_speaks_against_the_figures_is_said_with_advice(page: Page, tmp_path: Path) -> None:
+    noisy, failed, borderline = page.items
+    assert failed.startswith("pi5: 1 network failed: out of memory")
+    assert noisy.startswith("pi5: 1 network was noisy: ±12%Close what else runs there")
+    assert "is borderline within 0.1ms, 1/16" in borderline
+    warned = written([row()], tmp_path, RunFacts(cautions=[Caution("The clock is coarse.", "Use another.")]))
+    assert warned.items == ["The clock is coarse.Use another."]
+    assert written([row()], tmp_path).items == []
 
 
-def test_finalists_are_drawn_with_budgets_and_intervals() -> None:
-    rows = tradeoff(labels=True)
-    chosen = rows[-7:]
-    figure = tradeoff_chart(rows)
-    points = drawn(figure, "cpu: measured", large=True)
-    assert [y for _, y in points] == [row.upem for row in chosen]
-    assert [x for x, _ in points] == pytest.approx([1000 * (row.host_p50_ms or 0) for row in chosen])
-    assert len(drawn(figure, "cpu: measured", large=False)) == 120
-    assert figure.layout.xaxis.title.text == "Measured host latency, median, µs"
-    finalists = next(trace for trace in figure.data if trace.mode == "markers+text")
-    assert finalists.text == BUDGETS
-    for x, up, down, of in zip(finalists.x, finalists.error_x.array, finalists.error_x.arrayminus, chosen, strict=True):
-        assert (x + up, x - down) == pytest.approx((1000 * (of.host_ci_high_ms or 0), 1000 * (of.host_ci_low_ms or 0)))
+def test_widths_are_drawn_within_those_of_the_full_network(tmp_path: Path) -> None:
+    chosen = [row(budget="1", selected="yes", widths="16-32-64-128-32-64-128")]
+    facts = RunFacts(layers=[Layer(f"layer {place}", width) for place, width in enumerate(FULL)])
+    page = written(chosen, tmp_path, facts)
+    bars = [attributes for tag, attributes in page.tags if tag == "rect"]
+    full, own = ([bar["height"] for bar in bars if bar["class"] == name] for name in ("full", "own"))
+    assert full[0] == "9.0"
+    assert own[0] == "4.5"
+    assert full[1:] == own[1:]
+    other = written(chosen, tmp_path, RunFacts(layers=[Layer("stem", 32)]))
+    assert not any(tag == "rect" for tag, _ in other.tags), "layers of another network"
 
 
-def test_buttons_switch_each_axis_by_itself() -> None:
-    rows = tradeoff(labels=True)
-    figure = tradeoff_chart(rows)
-    index = next(i for i, trace in enumerate(figure.data) if trace.mode == "markers+text")
-    compute, accurate, upem = (button(figure, label) for label in ("Multiply-adds", "Accuracy", "UPEM"))
-    assert list(compute["x"][index]) == [row.macs for row in rows[-7:]]
-    assert compute["error_x"][index] == {"visible": False}
-    assert "y" not in compute
-    assert list(accurate["y"][index]) == [100 * (row.target_accuracy or 0) for row in rows[-7:]]
-    assert len(accurate["error_y"][index]["array"]) == 7
-    assert (upem["yaxis.autorange"], accurate["yaxis.autorange"]) == ("reversed", True)
-    assert {len(changed) for changed in (compute["x"], accurate["y"], upem["y"])} == {len(figure.data)}
+def test_the_environment_is_a_table_for_each_heading(tmp_path: Path) -> None:
+    page = written([row()], tmp_path, RunFacts(environment={"Run": {"Seed": "7"}, "Nothing": {}}))
+    assert ["Seed", "7"] in page.lines
+    assert "Environment" in page.sections
+    assert "Environment" not in written([row()], tmp_path).sections
 
 
-def test_each_front_is_drawn_against_its_own_cost_alone() -> None:
-    figure = tradeoff_chart(tradeoff())
-    fronts = [i for i, trace in enumerate(figure.data) if trace.mode == "lines"]
-    by_latency, by_compute = ([len(button(figure, b)["x"][i]) for i in fronts] for b in ("Latency", "Multiply-adds"))
-    assert by_latency[0] > 1
-    assert by_compute[1] > 1
-    assert (by_latency[1], by_compute[0]) == (0, 0)
-
-
-def test_kinds_of_rows_look_different_and_a_failure_has_no_latency(troubled: list[Row]) -> None:
-    figure = tradeoff_chart(troubled)
-    kinds = {trace.name: trace.marker.symbol for trace in figure.data if trace.mode != "lines"}
-    names = ("pi5: measured", "pi5: noisy", "pi5: predicted", "pi5: failed")
-    assert len({kinds[name] for name in names}) == 4
-    assert {trace.marker.color for trace in figure.data if trace.name.startswith("pi5") and trace.mode != "lines"} == {
-        "#D55E00"
-    }
-    assert drawn(figure, "pi5: failed", large=True) == [(None, troubled[-1].upem)]
-    assert [x for x, _ in drawn(figure, "pi5: predicted", large=False)] == [pytest.approx(200)]
-    assert "Measured" not in figure.layout.xaxis.title.text
-    failed = next(i for i, trace in enumerate(figure.data) if trace.name == "pi5: failed")
-    assert button(figure, "Multiply-adds")["x"][failed] == [troubled[-1].macs]
-
-
-def test_hovering_tells_what_is_known() -> None:
-    figure = tradeoff_chart([row(budget="1", selected="yes", agreement=1.0, status="noisy", reason="±9%")])
-    text = next(trace for trace in figure.data if trace.mode != "lines").hovertext[0]
-    for fact in ("0123456789ab", "32-32-64", "100 µs (98–103)", "UPEM 0.1000", "agreement 100%", "noisy ±9%"):
-        assert fact in text
-    assert "target accuracy" not in text
-
-
-def test_there_are_no_buttons_for_what_is_unknown() -> None:
-    assert buttons(tradeoff(labels=True)) == ["UPEM", "Accuracy", "Latency", "Multiply-adds"]
-    assert buttons(tradeoff()) == ["Latency", "Multiply-adds"]
-    assert buttons([unmeasured(row) for row in tradeoff()]) == []
+def test_both_correlations_are_there_where_enough_accuracy_is_known(tmp_path: Path) -> None:
+    heading = "UPEM and accuracy does the label-free score tell which subnets are accurate?"
+    enough = written(tradeoff(labels=True), tmp_path)
+    assert heading in enough.sections
+    plain, partial = (line for line in enough.lines if line[0].startswith("Pearson"))
+    assert partial[0] == "Pearson, multiply-adds partialled out"
+    assert plain[1].startswith("-0.")
+    few = written(tradeoff(labels=True)[-4:], tmp_path)
+    assert heading in few.sections
+    assert not any(line[0].startswith("Pearson") for line in few.lines)
+    assert heading not in written(tradeoff(), tmp_path).sections
 
 
 @pytest.mark.parametrize(
@@ -280,8 +244,8 @@ def test_there_are_no_buttons_for_what_is_unknown() -> None:
 )
 def test_poor_tables_still_give_a_page(tmp_path: Path, rows: list[Row]) -> None:
     page = written(rows, tmp_path)
-    assert len(page.headings) == len({row.device for row in rows})
-    assert len(page.lines) == 2 * any(row.selected == "yes" for row in rows)
+    assert len(page.sections) == len({row.device for row in rows})
+    assert len([line for line in page.lines if len(line) >= 8]) == 2 * any(row.selected == "yes" for row in rows)
 
 
 def test_a_crash_while_writing_leaves_the_old_page_and_no_litter(
