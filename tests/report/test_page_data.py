@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.report import Moment, ProcessSamples, Row, SubnetSamples, mark_front
+from harness.report.cost_models import CostModelRecord, Unseen
 from harness.report.page.facts import RunFacts
 from harness.report.page.payload import payload, script_safe
 from harness.report.page.points import MOST, fronts, points, thinned
@@ -43,6 +44,15 @@ def test_json_in_a_script_element_cannot_end_it() -> None:
 def test_json_that_no_browser_reads_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         script_safe(float("nan"))
+
+
+def test_a_prediction_that_excludes_nothing_has_no_interval() -> None:
+    bounded = Unseen(widths="8-8", predicted_ms=1.0, low_ms=0.5, high_ms=2.0, measured_ms=1.1)
+    unbounded = bounded.model_copy(update={"low_ms": 0.0, "high_ms": float("inf")})
+    model = CostModelRecord.model_construct(unseen=[bounded, unbounded])
+    data = payload(tradeoff(), {}, {"cpu": model}, RunFacts())
+    assert [(own["low"], own["high"]) for own in data["unseen"]["cpu"]] == [(0.5, 2.0), (None, None)]
+    assert script_safe(data)
 
 
 def test_thinning_keeps_what_was_chosen_measured_or_is_on_the_front_and_the_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,12 +43,13 @@ def _form(row: Row) -> dict[str, str]:
 
 
 def _unseen(model: CostModelRecord) -> list[dict[str, Any]]:
+    """Return what was predicted and measured; a prediction that excludes nothing (zero to infinity) has no interval."""
     return [
         {
             "widths": own.widths,
             "predicted": short(own.predicted_ms),
-            "low": short(own.low_ms),
-            "high": short(own.high_ms),
+            "low": short(own.low_ms) if math.isfinite(own.high_ms) else None,
+            "high": short(own.high_ms) if math.isfinite(own.high_ms) else None,
             "measured": short(own.measured_ms),
         }
         for own in model.unseen

@@ -3,7 +3,8 @@
 function drawCosts() {
   if (!document.getElementById('cost-models')) return;
   const models = Object.entries(DATA.unseen);
-  const all = models.flatMap(([, networks]) => networks.flatMap((own) => [own.measured, own.predicted, own.low, own.high]));
+  const all = models.flatMap(([, networks]) => networks.flatMap((own) => [own.measured, own.predicted, own.low, own.high]))
+    .filter((ms) => ms !== null);
   show('cost-models', all.length > 0);
   if (!all.length) return;
   const unit = timeUnit(all);
@@ -28,12 +29,14 @@ function unseenTrace(name, networks, place, unit) {
     marker: { color: paint.colour, symbol: paint.symbol, size: 8 },
     error_y: {
       type: 'data', symmetric: false, thickness: 1.2, width: 3, color: paint.colour,
-      array: scaled((own) => own.high - own.predicted), arrayminus: scaled((own) => own.predicted - own.low),
+      array: scaled((own) => (own.high === null ? 0 : own.high - own.predicted)),
+      arrayminus: scaled((own) => (own.low === null ? 0 : own.predicted - own.low)),
     },
     hoverinfo: 'text',
     hovertext: networks.map((own) => [
       `<b>${escaped(name)}</b>`, own.widths, `measured ${digits(own.measured * unit.perMs)} ${unit.name}`,
-      `predicted ${digits(own.predicted * unit.perMs)} (${digits(own.low * unit.perMs)}–${digits(own.high * unit.perMs)})`,
+      `predicted ${digits(own.predicted * unit.perMs)} (${own.high === null ? 'the interval excludes nothing'
+        : `${digits(own.low * unit.perMs)}–${digits(own.high * unit.perMs)}`})`,
       `off by ${digits(100 * Math.abs(own.predicted / own.measured - 1), 2)}%`,
     ].join('<br>')),
   };
