@@ -15,7 +15,7 @@ from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 #: Single modules beside the rooms.
 MODULES = ("console", "deployment", "environment", "exit_codes", "main", "pipeline", "processes", "space")
 ROOMS = (
-    *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "costs", "data", "export"),
+    *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
     *("measuring", "planning", "profiling", "readiness", "report", "results", "running", "search", "training"),
 )
 HARNESS = {f"harness.{name}" for name in (*ROOMS, *MODULES)}
@@ -62,7 +62,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.main": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},
     "devices.agent": set(),
-    "harness.commands": ours("main", "readiness"),
+    "harness.comparing": BASIS | ours("environment", "exit_codes", "running"),
+    "harness.commands": ours("main", "readiness", "comparing"),
     "benchmark": ours("commands"),
     "profiles": set(),
 }
@@ -164,7 +165,12 @@ def test_only_the_console_prints() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "typer.echo")
     }
-    assert printing <= {"harness.main", "harness.readiness.commands", "devices.agent.bootstrap"}
+    assert printing <= {
+        "harness.main",
+        "harness.comparing.commands",
+        "harness.readiness.commands",
+        "devices.agent.bootstrap",
+    }
 
 
 def test_help_comes_without_the_heavy_imports() -> None:
