@@ -90,7 +90,7 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     told: dict[str, Any] = {"run": str(path)}
 
     def whole() -> int:
-        with open_run(path, _asked(options, stages)) as folder:
+        with open_run(path, settings_asked(options, stages)) as folder:
             if stages == ["search"] and (planner := _planner(folder, options)):
                 answers = planner.answer(console, options)
                 told["answers"] = answers.found
@@ -218,8 +218,8 @@ def summary(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def _asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings | None:
-    """Return the settings to run with; None for those that the run folder holds."""
+def settings_asked(options: Mapping[str, Any], stages: list[str] | None) -> RunSettings | None:
+    """Return the settings that options of a command ask for; None for those that the run folder holds."""
     path: Path | None = options["run"]
     if stages and stages not in (["adapt"], ["pretrain"]):
         assert path is not None

@@ -13,9 +13,9 @@ import pytest
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
-MODULES = ("console", "deployment", "environment", "exit_codes", "main", "pipeline", "processes", "space")
+MODULES = ("console", "deployment", "environment", "exit_codes", "library", "main", "pipeline", "processes", "space")
 ROOMS = (
-    *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "costs", "data", "export"),
+    *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
     *("measuring", "planning", "profiling", "readiness", "report", "results", "running", "search", "training"),
 )
 HARNESS = {f"harness.{name}" for name in (*ROOMS, *MODULES)}
@@ -32,7 +32,7 @@ BASIS = ours("console", "space", "bank", "data", "export", "measuring", "costs",
 
 #: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
 ALLOWED: dict[str, set[str]] = {
-    "harness": set(),
+    "harness": ours("library"),
     "harness.space": set(),
     "harness.processes": set(),
     "harness.console": set(),
@@ -58,11 +58,13 @@ ALLOWED: dict[str, set[str]] = {
     | ours("adaptation", "processes", "running", "results")
     | {"devices.agent"},
     "harness.exit_codes": BASIS | ours("ablation", "adaptation", "processes", "running") | {"devices"},
-    "harness.pipeline": EVERYTHING - ours("main", "commands"),
-    "harness.main": EVERYTHING - ours("commands"),
+    "harness.pipeline": EVERYTHING - ours("library", "main", "commands"),
+    "harness.main": EVERYTHING - ours("library", "commands"),
+    "harness.library": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},
     "devices.agent": set(),
-    "harness.commands": ours("main", "readiness"),
+    "harness.comparing": BASIS | ours("environment", "exit_codes", "running"),
+    "harness.commands": ours("main", "readiness", "comparing"),
     "benchmark": ours("commands"),
     "profiles": set(),
 }
@@ -111,7 +113,7 @@ def test_every_room_of_the_design_is_there_and_no_other() -> None:
     assert packages(ROOT / "harness") == set(ROOMS)
     assert {path.stem for path in (ROOT / "harness").glob("*.py")} == {"__init__", *MODULES}
     assert packages(ROOT / "devices") == {"agent", "transports"}
-    assert packages(ROOT) == {"harness", "devices", "profiles", "tests", "benchmarks"}
+    assert packages(ROOT) == {"harness", "devices", "profiles", "tests", "benchmarks", "examples"}
     assert [path.name for path in ROOT.glob("*.py")] == ["benchmark.py"]
     for path in product_files():
         assert (path.parent / "__init__.py").is_file() or path.name == "benchmark.py", f"{path} is in no package"
@@ -164,7 +166,12 @@ def test_only_the_console_prints() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write", "typer.echo")
     }
-    assert printing <= {"harness.main", "harness.readiness.commands", "devices.agent.bootstrap"}
+    assert printing <= {
+        "harness.main",
+        "harness.comparing.commands",
+        "harness.readiness.commands",
+        "devices.agent.bootstrap",
+    }
 
 
 def test_help_comes_without_the_heavy_imports() -> None:

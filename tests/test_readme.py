@@ -26,7 +26,7 @@ def test_the_library_example_runs_as_printed(tmp_path: Path) -> None:
 
 def test_every_option_the_readme_names_exists() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    pages = [[], ["search"], ["ablation"], ["devices"], ["selfcheck"], ["pretrain"]]
+    pages = [[], ["search"], ["ablation"], ["devices"], ["selfcheck"], ["pretrain"], ["compare"]]
     helps = "".join(
         subprocess.run(
             [sys.executable, "benchmark.py", *page, "--help"], cwd=ROOT, capture_output=True, text=True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from harness.commands.ablation import ablation
+from harness.commands.compare import compare
 from harness.commands.devices import devices
 from harness.commands.pipeline import pipeline
 from harness.commands.pretrain import pretrain
@@ -22,6 +23,7 @@ app.command("adapt")(pipeline)
 app.command("report", help=REPORT)(stage)
 app.command("search", help=SEARCH)(stage)
 app.command("profile", help=PROFILE)(stage)
+app.command("compare")(compare)
 app.command("devices")(devices)
 app.command("selfcheck")(selfcheck)
 app.command("ablation")(ablation)

@@ -1,6 +1,7 @@
 """Measuring what subnets cost on a device, with raw samples kept and doubts said."""
 
 from harness.measuring import fences, guards
+from harness.measuring.between import anchor_medians_ns, by_anchor, slowdown, slowdown_of_anchors
 from harness.measuring.conditions import Span
 from harness.measuring.energy import EnergyRecord, measure_energy
 from harness.measuring.further import FurtherCosts, measure_further
@@ -17,15 +18,18 @@ from harness.measuring.results import (
     MeasurementError,
     ProcessRecord,
     Subject,
+    summarise,
     within_budget,
 )
-from harness.measuring.store import Store, read_measurements, save_measurements
+from harness.measuring.statistics import Interval, equality_tolerance
+from harness.measuring.store import Store, protocol_version, read_measurements, save_measurements
 from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
     "OWN_PROCESS",
     "EnergyRecord",
     "FurtherCosts",
+    "Interval",
     "LatencySummary",
     "Measurement",
     "MeasurementError",
@@ -37,6 +41,9 @@ __all__ = [
     "Store",
     "Subject",
     "SustainedRecord",
+    "anchor_medians_ns",
+    "by_anchor",
+    "equality_tolerance",
     "explore",
     "fences",
     "finalists",
@@ -46,10 +53,14 @@ __all__ = [
     "measure_memory",
     "measure_sustained",
     "null_test",
+    "protocol_version",
     "read_measurements",
     "running_s",
     "save_measurements",
+    "slowdown",
+    "slowdown_of_anchors",
     "speedup",
+    "summarise",
     "with_one_reconnection",
     "within_budget",
 ]

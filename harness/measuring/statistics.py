@@ -67,6 +67,32 @@ def t_interval(
     return Interval(mean, mean - half, mean + half)
 
 
+def bootstrap_ratio(before: Sequence[float], after: Sequence[float]) -> Interval | None:
+    """Return the geometric mean of `after` over that of `before` with a 95% bootstrap interval; None below two values.
+
+    Values are positive, one per process, of independent processes. Resampling a handful of values understates their
+    spread, so the percentiles are taken further out (Hesterberg, What Teachers Should Know About the Bootstrap, 2015),
+    for the smaller of the two samples.
+    """
+    count = min(len(before), len(after))
+    if count < 2:
+        return None
+    logs = np.log(after), np.log(before)
+    estimate = math.exp(float(np.mean(logs[0]) - np.mean(logs[1])))
+    if np.ptp(logs[0]) == np.ptp(logs[1]) == 0:
+        return Interval(estimate, estimate, estimate)
+    tail = float(stats.norm.sf(math.sqrt(count / (count - 1)) * stats.t.isf(0.025, count - 1)))
+    found = stats.bootstrap(
+        logs,
+        lambda one, other, axis: np.mean(one, axis) - np.mean(other, axis),
+        vectorized=True,
+        method="percentile",
+        confidence_level=1 - 2 * tail,
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(estimate, math.exp(found.low), math.exp(found.high))
+
+
 def log_ratio(subject: Sequence[Sequence[float]], anchor: Sequence[Sequence[float]]) -> float:
     """Return the median over rounds of log(median of the subject / median of the anchor in the same round)."""
     return float(
@@ -84,12 +110,12 @@ def outliers(samples: Sequence[float]) -> int:
     return int(np.count_nonzero(distance > OUTLIER_Z * spread)) if spread else 0
 
 
-def equality_tolerance(latency_ns: float) -> float:
-    """Return the share of a latency within which two latencies count as equal: the larger of 2% and 3 microseconds.
+def equality_tolerance(latency_ns: float, share: float = EQUAL_SHARE) -> float:
+    """Return the share of a latency within which two latencies count as equal: the larger of `share` and 3 µs.
 
     Below 150 microseconds, 2% is less than a timer's honesty.
     """
-    return max(EQUAL_SHARE, EQUAL_NS / latency_ns)
+    return max(share, EQUAL_NS / latency_ns)
 
 
 def settled(values: Sequence[float], tolerance: float = 0.1) -> bool:

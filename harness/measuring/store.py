@@ -133,6 +133,15 @@ def save_measurements(measurements: Iterable[Measurement], path: Path, passes: I
         raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
 
 
+def protocol_version(path: Path) -> int:
+    """Return which version of the protocol the records of such a file were measured by."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as error:
+        raise MeasurementError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
+
+
 def read_measurements(path: Path) -> list[ProcessRecord]:
     """Return the records of a file that `save_measurements` wrote, in order of time; the file is only read."""
     try:

@@ -18,7 +18,7 @@ from harness.deployment import Deployment
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import Subject
 from harness.report import Row, mark_front, write_csv
-from harness.results import DeviceResults, rows_of
+from harness.results import DeviceResults, rows_of, write_cards
 from harness.running import Configuration, Run
 from harness.search import (
     ENERGY,
@@ -127,6 +127,7 @@ def search_by_estimate(run: Run) -> None:
         run.folder.record.devices[name] = _about(configuration)
         rows += rows_of(results, bank, counter)
         write_csv(mark_front(rows), run.folder.tradeoff)
+        write_cards(run.folder, rows)
     run.folder.drop_subnets_but(kept)
 
 

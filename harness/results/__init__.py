@@ -1,6 +1,7 @@
 """What was found out about the devices: of every architecture and baseline, as rows, and with accuracy."""
 
 from harness.results.baseline_result import BaselineResult
+from harness.results.cards import write_cards
 from harness.results.device_results import MEGABYTE, DeviceResults
 from harness.results.evaluation import held_out_accuracy, target_accuracy, with_target_accuracy
 from harness.results.rows import rows_of
@@ -14,6 +15,7 @@ __all__ = [
     "rows_of",
     "target_accuracy",
     "with_target_accuracy",
+    "write_cards",
     "write_down",
     "write_report",
 ]

@@ -17,6 +17,7 @@ from harness.report import (
     write_csv,
     write_page,
 )
+from harness.results.cards import write_cards
 from harness.results.device_results import DeviceResults
 from harness.results.page_facts import run_facts
 from harness.results.rows import baseline_rows, rows_of
@@ -31,6 +32,7 @@ def write_down(run: Run, bank: ModelBank, found: Mapping[str, DeviceResults]) ->
     save_measurements([m for results in done for m in results.measurements], run.folder.measurements, passes)
     rows = [row for r in done for row in (*rows_of(r, bank, counter), *baseline_rows(r, counter))]
     write_csv(mark_front(rows), run.folder.tradeoff)
+    write_cards(run.folder, rows)
     run.folder.record.comparisons = {results.name: results.comparisons for results in done}
 
 
@@ -38,6 +40,7 @@ def write_report(run: Run, rows: Sequence[Row], cautions: Sequence[str]) -> None
     """Write the rows, draw them as picture and page, and end with tables and what the reader must be cautious of."""
     rows, names = mark_front(rows), run.baseline_names
     write_csv(rows, run.folder.tradeoff)
+    write_cards(run.folder, rows)
     title = f"{run.domains.name}: what each budget costs"
     draw_tradeoff(rows, run.folder.picture, title=title, baselines=names)
     comparisons = {name: found for name, found in run.folder.record.comparisons.items() if found}

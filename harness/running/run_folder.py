@@ -150,10 +150,10 @@ class RunFolder:
         partial.replace(self.subnets / file.name)
 
     def drop_subnets_but(self, names: Iterable[str]) -> None:
-        """Remove the other exported subnets, which an earlier search selected."""
-        kept = set(names)
-        for path in self.subnets.glob("*.onnx"):
-            if path.name not in kept:
+        """Remove the other exported subnets, which an earlier search selected, and their cards."""
+        kept = {Path(name).stem for name in names}
+        for path in (*self.subnets.glob("*.onnx"), *self.subnets.glob("*.md")):
+            if path.stem not in kept:
                 path.unlink()
 
     @contextmanager

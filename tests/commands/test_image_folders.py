@@ -51,7 +51,7 @@ class TestImageFolders:
         assert all((accuracy is not None) == (target == "photos") for accuracy in accuracies)
         assert ("Accuracy" in done.err) == (target == "photos")
         assert (tmp_path / "run" / "tradeoff.png").is_file()
-        for path in (tmp_path / "run" / "subnets").iterdir():
+        for path in (tmp_path / "run" / "subnets").glob("*.onnx"):
             about = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
             assert json.loads(about["classes"]) == ["blue", "green", "red"]
 

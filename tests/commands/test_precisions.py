@@ -45,7 +45,7 @@ class TestBothPrecisions:
             assert sorted(label for row in selected(both, precision) for label in row.budgets) == ["1", "1/64", "1/8"]
 
     def test_files_are_named_by_precision_and_say_it_of_themselves(self, both: Path) -> None:
-        names = {path.name for path in (both / "subnets").iterdir()}
+        names = {path.name for path in (both / "subnets").glob("*.onnx")}
         assert names == {subnet_filename(row.arch_id, row.precision, 1) for row in selected(both)}
         for row in selected(both):
             path = both / "subnets" / f"{row.arch_id}-{row.precision}-b1.onnx"

@@ -17,10 +17,12 @@ import torch
 from PIL import Image
 
 from harness.bank import load_bank
+from harness.comparing.finished import Series, read_run
 from harness.data import Preprocessing, load_digits
 from harness.export import subnet_filename
 from harness.report import read_csv
 from harness.report.cost_words import off
+from harness.report.words import digits
 from harness.space import decode
 from tests.runs import Runner, selected, stored
 
@@ -161,6 +163,11 @@ class TestRunFolder:
                 for samples in explored
             )
 
+    def test_compare_finds_the_raw_samples_of_every_finalist(self, quick_run: Path) -> None:
+        finalists = [one for one in read_run(quick_run).results[Series("tiny", "fp32", 1)] if one.decided]
+        assert len(finalists) >= len(selected(quick_run))
+        assert [len(one.records) for one in finalists] == [one.row.processes for one in finalists]
+
     def test_measurements_keep_the_exploring_of_what_became_a_finalist(self, quick_run: Path) -> None:
         records = stored(quick_run / "measurements.sqlite").values()
         explored = {topology for kind, topology, _ in records if kind == "explore"}
@@ -178,7 +185,7 @@ class TestRunFolder:
 
 class TestSubnets:
     def test_are_the_selected_ones_by_name(self, quick_run: Path) -> None:
-        files = {path.name: path.stat().st_size for path in (quick_run / "subnets").iterdir()}
+        files = {path.name: path.stat().st_size for path in (quick_run / "subnets").glob("*.onnx")}
         assert files == {subnet_filename(row.arch_id, "fp32", 1): row.model_bytes for row in selected(quick_run)}
 
     def test_say_how_to_use_them_and_where_they_come_from(self, quick_run: Path) -> None:
@@ -191,6 +198,17 @@ class TestSubnets:
             assert (about["widths"], about["arch_id"], about["model"]) == (row.widths, row.arch_id, "resnet8")
             assert (about["data"], about["method"], about["seed"]) == ("digits", "slimda", "0")
             assert Preprocessing.from_json(about["preprocessing"]).size == (16, 16)
+
+    def test_have_a_card_each_with_what_was_measured(self, quick_run: Path) -> None:
+        cards = {path.stem: path.read_text() for path in (quick_run / "subnets").glob("*.md")}
+        assert set(cards) == {f"{row.arch_id}-fp32-b1" for row in selected(quick_run)}
+        for row in selected(quick_run):
+            (cost,) = [line for line in cards[f"{row.arch_id}-fp32-b1"].splitlines() if line.startswith("| tiny |")]
+            assert row.host_p50_ms is not None
+            assert f"| {digits(row.host_p50_ms)} \\[" in cost
+            assert f"onnxruntime {onnxruntime.__version__}, 1 thread, fp32, batch 1" in cost
+            assert row.budget is not None
+            assert row.budget.replace(";", ", ") in cost
 
     @torch.no_grad()
     def test_answer_in_onnx_runtime_what_the_bank_answers(self, quick_run: Path) -> None:
@@ -215,6 +233,7 @@ class TestSubnets:
         assert row.batch_size == 3
         assert row.host_p50_ms is not None
         assert row.throughput_ips == pytest.approx(3000 / row.host_p50_ms)
-        (path,) = (copied / "subnets").iterdir()
+        path, card = sorted((copied / "subnets").iterdir(), key=lambda one: one.suffix, reverse=True)
+        assert card.name == f"{row.arch_id}-fp32-b3.md"
         assert path.name == f"{row.arch_id}-fp32-b3.onnx"
         assert onnxruntime.InferenceSession(str(path)).get_inputs()[0].shape == [3, 1, 16, 16]

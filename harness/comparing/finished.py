@@ -1,0 +1,108 @@
+"""A finished run as it is compared: its rows, each with the raw records that its figures were made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.measuring import MeasurementError, ProcessRecord, protocol_version, read_measurements, summarise
+from harness.report import Row, read_csv
+from harness.running import RunError, RunFolder, read_record
+
+
+class Series(NamedTuple):
+    """What of a run is held beside its like of another."""
+
+    device: str
+    precision: str
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network of a run on one device."""
+
+    row: Row
+    name: str
+    """Its arch_id, or what a baseline is called."""
+    records: tuple[ProcessRecord, ...]
+    """One per fresh process; none where it was not measured in several, or they are not in the run folder."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether the run made up its mind about it, rather than only explore it in one process."""
+        return self.row.selected == "yes" or bool(self.row.processes and self.row.processes > 1)
+
+    @property
+    def doubt(self) -> str | None:
+        """Say why it has no figures to compare; None where it has."""
+        if self.row.status != "ok":
+            return f"{self.row.status}, {self.row.reason}"
+        if self.row.cost_source != "measured":
+            return f"{self.row.cost_source or 'costs unknown'}, not measured"
+        if not self.row.processes or self.row.processes < 2:
+            return "measured in one process only"
+        return None if self.records else "its raw samples are not in measurements.sqlite"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run folder has of one run."""
+
+    path: Path
+    results: dict[Series, list[Result]]
+    protocol: int | None
+    """Version of the protocol that it was measured by; None where nothing was measured."""
+
+
+def read_run(path: Path) -> FinishedRun:
+    """Read a run folder, changing nothing. Raises RunError and ReportError, in one sentence, where it cannot be."""
+    folder = RunFolder(path, read_record(path))
+    if not folder.tradeoff.exists():
+        raise RunError(f"the run in {path} has no tradeoff.csv yet; go on with: benchmark.py search --run {path}")
+    names = {arch_id: baseline.name for arch_id, baseline in folder.record.baselines.items()}
+    rows = read_csv(folder.tradeoff)
+    measured = any(row.cost_source == "measured" for row in rows)
+    protocol, found = _measured(folder) if measured else (None, [])
+    records = _by_figures(found)
+    results: dict[Series, list[Result]] = defaultdict(list)
+    for row in rows:
+        own = tuple(records.get(_figures_of(row), ()))
+        series = Series(row.device, row.precision, row.batch_size)
+        results[series].append(Result(row, names.get(row.arch_id, row.arch_id), own))
+    return FinishedRun(path, dict(results), protocol)
+
+
+def _measured(folder: RunFolder) -> tuple[int | None, list[ProcessRecord]]:
+    if not folder.measurements.exists():
+        raise RunError(f"the run in {folder.path} has no measurements.sqlite, which holds its raw samples")
+    try:
+        return protocol_version(folder.measurements), read_measurements(folder.measurements)
+    except MeasurementError as error:
+        raise RunError(str(error)) from error
+
+
+def _by_figures(records: Iterable[ProcessRecord]) -> dict[tuple[object, ...], list[ProcessRecord]]:
+    """Return finalists' records by the figures that a row has of them.
+
+    Records know the graph and rows the architecture, which only the selected ones have a file of. Figures in
+    nanoseconds over hundreds of samples belong to one graph; a row that says anything else has no records.
+    """
+    groups: dict[tuple[object, ...], list[ProcessRecord]] = defaultdict(list)
+    for record in records:
+        if record.kind == "finalist":
+            groups[record.fingerprint.device, record.topology, record.precision, record.batch_size].append(record)
+    found: dict[tuple[object, ...], list[ProcessRecord]] = {}
+    for group in groups.values():
+        first, summary = group[0], summarise(group)
+        series = (first.fingerprint.device, first.precision, first.batch_size)
+        found[(*series, summary.p50_ms, summary.first_ms, summary.samples, summary.processes)] = group
+    return found
+
+
+def _figures_of(row: Row) -> tuple[object, ...]:
+    series = (row.device, row.precision, row.batch_size)
+    return (*series, row.host_p50_ms, row.first_ms, row.samples, row.processes)
