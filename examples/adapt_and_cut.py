@@ -12,7 +12,7 @@ import torch
 from typing_extensions import Unpack
 
 import harness
-from harness.library import AdaptOptions
+from harness.api import AdaptOptions
 
 
 def main(run: Path, **options: Unpack[AdaptOptions]) -> None:

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.library import CostModel, ModelBank, adapt, cut, profile, report_run, search_run
+    from harness.api import CostModel, ModelBank, adapt, cut, profile, report_run, search_run
 
 __all__ = ["CostModel", "ModelBank", "adapt", "cut", "profile", "report_run", "search_run"]
 
@@ -23,5 +23,5 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that is ther
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            return getattr(importlib.import_module("harness.library"), name)
+            return getattr(importlib.import_module("harness.api"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.exit_codes": BASIS | ours("ablation", "adaptation", "processes", "running") | {"devices"},
     "harness.pipeline": EVERYTHING - ours("library", "main", "commands"),
     "harness.main": EVERYTHING - ours("library", "commands"),
-    "harness.library": EVERYTHING - ours("commands"),
+    "harness.api": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},
     "devices.agent": set(),
     "harness.comparing": BASIS | ours("environment", "exit_codes", "running"),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import harness
-from harness.library import AdaptOptions
+from harness.api import AdaptOptions
 from harness.report import read_csv
 from tests.runs import run_here, write_profile
 from tests.sources import ROOT
@@ -28,7 +28,7 @@ def test_the_surface_is_small_documented_and_loaded_on_use() -> None:
         assert f"`harness.{name}" in page
     with pytest.raises(AttributeError, match="no attribute 'absent'"):
         _ = harness.absent  # type: ignore[attr-defined]
-    looking = "import sys, harness; assert not {'torch', 'numpy', 'harness.library'} & set(sys.modules); harness.adapt"
+    looking = "import sys, harness; assert not {'torch', 'numpy', 'harness.api'} & set(sys.modules); harness.adapt"
     done = subprocess.run([sys.executable, "-c", looking], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
