@@ -5,8 +5,8 @@ are measured as finalists are: in fresh processes in turn, as ratios to the full
 given as it is, and beyond the reference's own 95% interval over processes, which on a shared host is itself several
 percent. So is the order: Spearman's rank correlation with the references beside the one that a model without error
 would have, the one with what is nearest to the predictions in the references' intervals ("beyond"), and Goodman and
-Kruskal's over the pairs whose order the references decide. Multiply-adds and parameters alone, fitted to
-the same networks, stand beside it.
+Kruskal's over the pairs whose order the references decide. Multiply-adds and parameters alone, fitted to the same
+networks, stand beside it.
 
 Usage: python -m benchmarks.cost_model --model resnet50 --threads 1 --store FILE [--each 20] [--processes 6]
 A run that was stopped goes on from the store. The table is Markdown.
@@ -41,8 +41,8 @@ from harness.running import overridden
 NEAR = 0.9
 #: Networks that profiling begins with, as in a run.
 FIRST = 32
-#: Timed runs of a visit, at most: finalists have up to 30, which takes hours on as many networks as these. Five would
-#: not do: the first runs after another network's visit are slower, and a median of five was 1% too slow.
+#: Timed runs of a visit, at most: finalists have up to 30, which takes most of an hour on as many ResNet-50s as these.
+#: Five would not do: the first runs after another network's visit are slower, and a median of five was 1% too slow.
 SAMPLES = 15
 #: Seeds of the unseen architectures, apart from any that profiling uses.
 UNSEEN_SEED = 20_260

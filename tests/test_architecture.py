@@ -13,7 +13,7 @@ import pytest
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
-MODULES = ("console", "deployment", "environment", "exit_codes", "library", "main", "pipeline", "processes", "space")
+MODULES = ("api", "console", "deployment", "environment", "exit_codes", "main", "pipeline", "processes", "space")
 ROOMS = (
     *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
     *("measuring", "planning", "profiling", "readiness", "report", "results", "running", "search", "training"),
@@ -32,7 +32,7 @@ BASIS = ours("console", "space", "bank", "data", "export", "measuring", "costs",
 
 #: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
 ALLOWED: dict[str, set[str]] = {
-    "harness": ours("library"),
+    "harness": ours("api"),
     "harness.space": set(),
     "harness.processes": set(),
     "harness.console": set(),
@@ -58,8 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     | ours("adaptation", "processes", "running", "results")
     | {"devices.agent"},
     "harness.exit_codes": BASIS | ours("ablation", "adaptation", "processes", "running") | {"devices"},
-    "harness.pipeline": EVERYTHING - ours("library", "main", "commands"),
-    "harness.main": EVERYTHING - ours("library", "commands"),
+    "harness.pipeline": EVERYTHING - ours("api", "main", "commands"),
+    "harness.main": EVERYTHING - ours("api", "commands"),
     "harness.api": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},
     "devices.agent": set(),

@@ -59,13 +59,10 @@ class Line:
     verdict: Verdict = "not compared"
     regression: bool = False
     """Whether it is slower beyond the interval and by more than the threshold."""
+    failed_now: bool = False
+    """Whether it failed in the later run, and did not before."""
     reason: str | None = None
     """Why it was not compared."""
-
-    @property
-    def failed_now(self) -> bool:
-        """Whether the later run says that it failed."""
-        return bool(self.reason and self.reason.startswith("after: failed"))
 
 
 COLUMNS = tuple(field.name for field in fields(Line))
@@ -113,12 +110,13 @@ def _settings(result: Result) -> str:
 
 def _judged(about: Line, before: Result, after: Result, share: float) -> Line:
     if doubts := [f"{when}: {one.doubt}" for when, one in (("before", before), ("after", after)) if one.doubt]:
-        return replace(about, reason="; ".join(doubts))
+        failed_now = after.row.status == "failed" and not before.doubt
+        return replace(about, failed_now=failed_now, reason="; ".join(doubts))
     if same := {one.uid for one in before.records} & {one.uid for one in after.records}:
         return replace(about, reason=f"{len(same)} of its processes are {SAME}")
     relative = by_anchor(before.records, after.records) and not (_is_anchor(before) and _is_anchor(after))
     medians = [float(np.median([one.p50_ns for one in result.records])) for result in (before, after)]
-    return _decided(about, slowdown(before.records, after.records), medians, share, relative)
+    return _decided(about, slowdown(before.records, after.records, relative=relative), medians, share, relative)
 
 
 def _anchor(before: FinishedRun, after: FinishedRun, one: Series, other: Series, share: float) -> Line | None:

@@ -23,13 +23,12 @@ def by_anchor(before: Sequence[ProcessRecord], after: Sequence[ProcessRecord]) -
     return len(known) == 1
 
 
-def slowdown(before: Sequence[ProcessRecord], after: Sequence[ProcessRecord]) -> Interval | None:
+def slowdown(before: Sequence[ProcessRecord], after: Sequence[ProcessRecord], *, relative: bool) -> Interval | None:
     """Return the latency of `after` over that of `before`, by bootstrap over processes; None below two of either.
 
-    It is relative to the anchor where `by_anchor`, unless both are the anchor itself.
+    Where `relative`, each latency is first divided by the anchor's of the same rounds.
     """
-    themselves = all(record.topology == record.anchor_topology for record in (*before, *after))
-    if by_anchor(before, after) and not themselves:
+    if relative:
         return bootstrap_ratio(*([math.exp(record.log_ratio) for record in records] for records in (before, after)))
     return bootstrap_ratio(*([record.p50_ns for record in records] for records in (before, after)))
 

@@ -93,17 +93,8 @@ def _topology(file: Path) -> str | None:
 
 
 def _is_of(record: ProcessRecord, row: Row, topology: str | None) -> bool:
-    here = (record.fingerprint.device, record.precision, record.batch_size)
-    return (
-        record.kind == "finalist"
-        and record.topology == topology
-        and here
-        == (
-            row.device,
-            row.precision,
-            row.batch_size,
-        )
-    )
+    measured = (record.kind, record.topology, record.fingerprint.device, record.precision, record.batch_size)
+    return measured == ("finalist", topology, row.device, row.precision, row.batch_size)
 
 
 def _moments(records: Iterable[ProcessRecord]) -> dict[str, list[Moment]]:
