@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.exit_codes import code_of, guarded
+from harness.files import WriteError
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
 from harness.planning import Planner, is_what_if, profile_roof, refuse_unestimated
@@ -32,6 +33,7 @@ from harness.running import (
     RunFolder,
     RunSettings,
     has_begun,
+    held,
     listed,
     missing,
     new_path,
@@ -78,7 +80,7 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
         with processes.joined() as commanding:
             return _executed(options, stages) if commanding else 0
 
-    return guarded(work, Console(quiet=True), "", options["debug"])
+    return guarded(work, Console(quiet=True), lambda: "the same command", options["debug"])
 
 
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
@@ -86,8 +88,11 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     path: Path = options["run"] or new_path()
     place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
     command = ["pretrain"] if stages == ["pretrain"] else []
-    again = shlex.join(["python", "benchmark.py", *command, *place, "--resume"])
+    resuming = shlex.join(["python", "benchmark.py", *command, *place, "--resume"])
     told: dict[str, Any] = {"run": str(path)}
+
+    def again() -> str:
+        return resuming if (path / "run.json").exists() else "the same command"
 
     def whole() -> int:
         with open_run(path, settings_asked(options, stages)) as folder:
@@ -97,8 +102,7 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
                 return code_of(answers.problems)
             code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
             if folder.saved:
-                folder.record.errors = list(console.errors)
-                folder.save()
+                _keep_errors(folder, console.errors)
                 told.update(summary(folder))
             return code
 
@@ -106,6 +110,13 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     if options["as_json"]:
         print(json.dumps({**told, "exit_code": code, "errors": console.errors}))
     return code
+
+
+def _keep_errors(folder: RunFolder, errors: Sequence[str]) -> None:
+    """Write them into run.json; where there are any, a disk that does not take it has been told of."""
+    folder.record.errors = list(errors)
+    with suppress(WriteError) if errors else nullcontext():
+        folder.save()
 
 
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
@@ -145,16 +156,18 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
             network=chosen_network(settings.model, settings.image_size, settings.weights),
             quick=settings.quick,
         )
-        with console.stage("ablation: trainings") as advance:
-            run_ablation(plan, options["jobs"], advance)
-        for warning in warnings(plan):
-            console.warn(warning)
-        for experiment in plan.experiments:
-            console.say(write_experiment(plan, experiment))
+        with held(path):
+            with console.stage("ablation: trainings") as advance:
+                run_ablation(plan, options["jobs"], advance)
+            for warning in warnings(plan):
+                console.warn(warning)
+            for experiment in plan.experiments:
+                console.say(write_experiment(plan, experiment))
         console.say(f"tables and pictures: {path}/*.md, *.csv, *.png")
         return 0
 
-    return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
+    again = f"python benchmark.py ablation --run {path} with the same options"
+    return guarded(work, console, lambda: again, options["debug"])
 
 
 def configurations(settings: RunSettings) -> list[Configuration]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.measuring import MeasurementError, ProcessRecord, protocol_version, read_measurements, summarise
+from harness.measuring import ProcessRecord, StoreError, protocol_version, read_measurements, summarise
 from harness.report import Row, read_csv
 from harness.running import RunError, RunFolder, read_record
 
@@ -81,7 +81,7 @@ def _measured(folder: RunFolder) -> tuple[int | None, list[ProcessRecord]]:
         raise RunError(f"the run in {folder.path} has no measurements.sqlite, which holds its raw samples")
     try:
         return protocol_version(folder.measurements), read_measurements(folder.measurements)
-    except MeasurementError as error:
+    except StoreError as error:
         raise RunError(str(error)) from error
 
 

@@ -22,7 +22,7 @@ from harness.measuring.results import (
     within_budget,
 )
 from harness.measuring.statistics import Interval, equality_tolerance
-from harness.measuring.store import Store, protocol_version, read_measurements, save_measurements
+from harness.measuring.store import Store, StoreError, protocol_version, read_measurements, save_measurements
 from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "ProcessRecord",
     "Span",
     "Store",
+    "StoreError",
     "Subject",
     "SustainedRecord",
     "anchor_medians_ns",

@@ -14,8 +14,9 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
+from harness.files import WriteError, whole
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Kind, Measurement, MeasurementError, ProcessRecord, Subject, device_key
+from harness.measuring.results import Kind, Measurement, ProcessRecord, Subject, device_key
 
 #: Of the tables, and of how what they hold was measured: since 2 a visit settles before it is timed, since 3
 #: several threads spin between runs and have a core each.
@@ -54,21 +55,26 @@ _Kept = TypeVar("_Kept")
 Record = TypeVar("Record", bound=PassRecord)
 
 
+class StoreError(ValueError):
+    """A file of measurements that cannot be used; the message says why in one sentence."""
+
+
 class Store:
-    """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
+    """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it.
+
+    All raise StoreError, and WriteError where the disk refuses or other processes do not let the file go.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{_VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise MeasurementError(f"the store {self.path} cannot be made: {error.strerror}") from error
+            raise WriteError(f"the store {self.path} cannot be made: {error.strerror}") from error
         with self._connected() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _VERSION):
-                raise MeasurementError(
-                    f"the store {self.path} is of version {version}, not {_VERSION}; name another one"
-                )
+                raise StoreError(f"the store {self.path} is of version {version}, not {_VERSION}; name another one")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
 
@@ -103,34 +109,32 @@ class Store:
         try:
             return form.validate_json(text)
         except ValidationError as error:
-            raise MeasurementError(
-                f"the store {self.path} holds a record that cannot be read; name another one"
-            ) from error
+            raise StoreError(f"the store {self.path} holds a record that cannot be read; name another one") from error
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Connect, commit on success, and turn what SQLite complains of into `MeasurementError`."""
+        """Connect, commit on success, and put what SQLite complains of into words."""
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as connection, connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
+        except sqlite3.OperationalError as error:
+            raise WriteError(f"the store {self.path} cannot be used: {error}") from error
         except sqlite3.Error as error:
-            raise MeasurementError(f"the store {self.path} cannot be used: {error}") from error
+            raise StoreError(f"the store {self.path} cannot be used: {error}") from error
 
 
 def save_measurements(measurements: Iterable[Measurement], path: Path, passes: Iterable[PassRecord] = ()) -> None:
     """Write the records of `measurements`, and `passes`, to a file of the store's form, atomically replacing it."""
     records = {record.uid: record for measurement in measurements for record in measurement.records}
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(partial)) as connection, connection:
-            connection.executescript(_SCHEMA)
-            _insert(connection, "records", records.values())
-            _insert(connection, "passes", {record.uid: record for record in passes}.values())
-        partial.replace(path)
-    except (OSError, sqlite3.Error) as error:
-        raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
+    with whole(path) as partial:
+        try:
+            with contextlib.closing(sqlite3.connect(partial)) as connection, connection:
+                connection.executescript(_SCHEMA)
+                _insert(connection, "records", records.values())
+                _insert(connection, "passes", {record.uid: record for record in passes}.values())
+        except sqlite3.OperationalError as error:
+            raise WriteError(f"{path} cannot be written: {error}") from error
 
 
 def protocol_version(path: Path) -> int:
@@ -139,7 +143,7 @@ def protocol_version(path: Path) -> int:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             return int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
-        raise MeasurementError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
 
 
 def read_measurements(path: Path) -> list[ProcessRecord]:
@@ -149,7 +153,7 @@ def read_measurements(path: Path) -> list[ProcessRecord]:
             rows = connection.execute("SELECT record FROM records ORDER BY recorded_at, rowid").fetchall()
         return [_RECORD.validate_json(row[0]) for row in rows]
     except (sqlite3.Error, ValidationError) as error:
-        raise MeasurementError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
+        raise StoreError(f"the measurements in {path} cannot be read: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

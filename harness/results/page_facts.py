@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from harness.bank import BankError, load_bank
 from harness.export import subnet_filename, topology_key
-from harness.measuring import MeasurementError, ProcessRecord, Span, read_measurements
+from harness.measuring import ProcessRecord, Span, StoreError, read_measurements
 from harness.report import Caution, Layer, Moment, ProcessSamples, Row, RunFacts, SubnetSamples, series_name
 from harness.running import Record, RunFolder
 
@@ -47,7 +47,7 @@ def run_facts(folder: RunFolder, rows: Sequence[Row], warnings: Iterable[str]) -
     if folder.measurements.exists():
         try:
             records = read_measurements(folder.measurements)
-        except MeasurementError as error:
+        except StoreError as error:
             cautions.append(Caution(str(error), "Charts of raw samples are left out; the figures are in tradeoff.csv."))
     return RunFacts(
         layers=_layers(folder),
