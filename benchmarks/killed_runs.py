@@ -1,7 +1,7 @@
 """Runs that are killed at random moments and resumed: do they end as an undisturbed run does, and is nothing lost?
 
-Every run is a whole one of the embedded digits on this machine, short: 150 training steps with a checkpoint after
-every 50, a second of profiling, three budgets, the shortest measuring that the protocol allows. It is stopped with
+Every run is a whole one of the embedded digits on this machine, short: 120 training steps with a checkpoint after
+every 50, a second of profiling, two budgets, the shortest measuring that the protocol allows. It is stopped with
 SIGKILL, agents and all other processes that it started included, and resumed by `--resume` (by the same command again
 where it had not come as far as run.json). Compared are bytes:
 
@@ -10,7 +10,8 @@ where it had not come as far as run.json). Compared are bytes:
 - Nothing is measured twice: the resumed run explored no network more than once, and no finalist in more processes than
   the protocol asks (except for the full-width subnet, which is measured beside all others on purpose).
 - It ends with the same weights, subnets, rows of tradeoff.csv and names of files in the run folder as an undisturbed
-  run that has the same measurements. Latencies differ between any two runs, and what is chosen may follow them; so half
+  run that has the same measurements, and says the same in run.json, but for when, how long and what else the machine
+  did. Latencies differ between any two runs, and what is chosen may follow them; so half
   of the killed runs begin with a copy of the store of the one undisturbed run (no measurement of theirs may be new),
   and the others with an empty store: these are compared with an undisturbed run of their own, on a copy of the store
   that the resumed one left, in which it finds all that it measures.
@@ -62,14 +63,14 @@ energy_warmup_s = 0.0
 energy_steady_s = 0.5
 """
 SHORT = (
-    *("--quick", "--source-iterations", "50", "--iterations", "100", "--train-batch-size", "8"),
-    *("--profile-seconds", "1", "--budgets", "1,1/8,1/64", "--quiet"),
+    *("--quick", "--source-iterations", "40", "--iterations", "80", "--train-batch-size", "8", "--model-batch", "2"),
+    *("--profile-seconds", "1", "--budgets", "1,1/32", "--quiet"),
 )
 #: The stages of a run in the order in which run.json tells that they are done; the last is not told.
 STAGES = ("data", "checks short", "adapt", "profile short", "search short", "report", "page")
 #: No run takes longer than this.
-MOST_S = 300.0
-#: A run that ends before it is killed, because it was quicker than the one before, is started again so often at most.
+MOST_S = 1200.0
+#: A run that ends before it is killed, because the machine is less busy than it was, is made again so often at most.
 ATTEMPTS = 5
 
 
@@ -136,21 +137,25 @@ class Bench:
 
     def whole(self, run: Path, store: Path) -> Ended:
         """Let a run come to its end; RuntimeError where it fails."""
-        begun = time.monotonic()
-        process = self.start(run, store)
-        _, errors = process.communicate(timeout=MOST_S)
+        seconds = self.killed(run, store, MOST_S)
+        if seconds is None:
+            raise RuntimeError(f"the run in {run} did not end within {MOST_S:.0f} s")
+        return Ended(left_behind(run, store), seconds)
+
+    def killed(self, run: Path, store: Path, second: float) -> float | None:
+        """Start a run and kill it at a second; where it has ended before, return how many it took.
+
+        RuntimeError where it has failed.
+        """
+        begun, process = time.monotonic(), self.start(run, store)
+        try:
+            _, errors = process.communicate(timeout=second)
+        except subprocess.TimeoutExpired:
+            kill_all(process)
+            return None
         if process.returncode:
             raise RuntimeError(f"the run in {run} ended with exit code {process.returncode}: {errors.strip()}")
-        return Ended(left_behind(run, store), time.monotonic() - begun)
-
-    def killed(self, run: Path, store: Path, second: float) -> bool:
-        """Start a run and kill it at a second; False where it had ended before."""
-        process = self.start(run, store)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=second)
-            return False
-        kill_all(process)
-        return True
+        return time.monotonic() - begun
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
@@ -164,16 +169,20 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     psutil.wait_procs(family, timeout=10)
 
 
-def tried(bench: Bench, number: int, second: float, first: tuple[Path, LeftBehind] | None) -> Killed:
-    """Kill a run at a second, or somewhat earlier where it has ended by then; resume it and look at what it left.
+def tried(bench: Bench, number: int, share: float, length_s: float, first: tuple[Path, LeftBehind] | None) -> Killed:
+    """Kill a run when a share of its length is over, resume it and look at what it left.
 
-    `first` is the store of the undisturbed run, to begin with a copy of it, and what that run left; None: an empty one.
+    `length_s` is that of a run like it; one that is quicker and has ended by then is another such, and tells the length
+    anew. `first` is the store of the undisturbed run, to begin with a copy of it, and what that run left; None: an
+    empty one.
     """
     for attempt in range(ATTEMPTS):
         run, store = bench.place(f"killed-{number}-{attempt}", first and first[0])
-        if bench.killed(run, store, second):
+        second = share * length_s
+        ended_s = bench.killed(run, store, second)
+        if ended_s is None:
             break
-        second *= 0.8
+        length_s = ended_s
     else:
         raise RuntimeError(f"a run ended before it could be killed, {ATTEMPTS} times")
     before = left_behind(run, store)
@@ -200,8 +209,7 @@ def main(
         print("|---|---|---|---|---|---|---|")
         for number in range(1, kills + 1):
             first = (store, measuring) if number % 2 == 0 else None
-            second = rng.uniform(0, replaying_s if first else measuring_s)
-            found = tried(bench, number, second, first)
+            found = tried(bench, number, rng.random(), replaying_s if first else measuring_s, first)
             good += not found.complaints
             print(
                 f"| {number} | {'a copy' if first else 'empty'} | {found.second:.1f} | {found.stage} | "

@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from harness.running import RunError, read_record
+from harness.running import Record, read_record
 
 #: Of the store, by id: every process's samples, and the passes after them that found their figure.
 _RECORDS = "SELECT uid, record FROM records"
@@ -27,13 +27,16 @@ _PROCESSES = "SELECT kind, topology FROM records"
 _ANCHORS = "SELECT DISTINCT json_extract(record, '$.anchor_topology') FROM records"
 _SCORES = "SELECT widths, upem FROM scores"
 
+#: Of run.json: when, how long, and what else the machine was doing then.
+_MOMENTARY = {"started", "seconds", "findings"}
+
 
 @dataclass(frozen=True)
 class LeftBehind:
     """What lies in a run folder and in its store."""
 
-    stages: tuple[str, ...]
-    """Those that are done, as run.json has them."""
+    record: Record | None
+    """What run.json says; None where it is not there."""
     steps: int
     """Training steps in the checkpoint."""
     names: frozenset[str]
@@ -46,6 +49,11 @@ class LeftBehind:
     """How often a network was measured: (explore or finalist, topology); those apart that others are held against."""
     scores: Mapping[str, float]
     """UPEM by widths."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those that are done, by run.json."""
+        return tuple(self.record.seconds) if self.record else ()
 
     @property
     def words(self) -> str:
@@ -76,6 +84,7 @@ class LeftBehind:
             *(f"{name} is not the undisturbed run's" for name in _changed(self.exact, other.exact)),
             *(f"{name} is in one run folder alone" for name in sorted(self.names ^ other.names)),
             *(f"measurement {uid} was made by one run alone" for uid in self.measured.keys() ^ other.measured.keys()),
+            *(f"run.json says otherwise of {name}" for name in _changed(_lasting(self), _lasting(other))),
         ]
 
     @property
@@ -99,7 +108,7 @@ def left_behind(run: Path, store: Path) -> LeftBehind:
     exact = ("bank/weights.safetensors", "bank/bank.json", "tradeoff.csv", *subnets)
     anchors = {topology for (topology,) in _rows(store, _ANCHORS)}
     return LeftBehind(
-        stages=_stages(run),
+        record=_record(run),
         steps=_steps(run / "bank" / "checkpoint.safetensors"),
         names=frozenset(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()),
         exact={name: _digest(run / name) for name in exact if (run / name).exists()},
@@ -109,11 +118,12 @@ def left_behind(run: Path, store: Path) -> LeftBehind:
     )
 
 
-def _stages(run: Path) -> tuple[str, ...]:
-    try:
-        return tuple(read_record(run).seconds)
-    except RunError:  # there is no run.json yet
-        return ()
+def _record(run: Path) -> Record | None:
+    return read_record(run) if (run / "run.json").exists() else None
+
+
+def _lasting(left: LeftBehind) -> dict[str, Any]:
+    return left.record.model_dump(exclude=_MOMENTARY) if left.record else {}
 
 
 def _steps(checkpoint: Path) -> int:

@@ -44,7 +44,7 @@ def test_a_run_folder_of_somebody_else_s(quick_run: Path, tmp_path: Path) -> Non
     shutil.copytree(quick_run, run)
     run.chmod(0o555)
     (run / ".lock").unlink()
-    command = [sys.executable, ROOT / "benchmark.py", "report", "--run", run]
+    command = [sys.executable, str(ROOT / "benchmark.py"), "report", "--run", str(run)]
     if os.getuid() == 0:  # to root everything is allowed, but for what belongs to nobody whom its name space knows
         os.chown(run, 65534, 65534)
         command = ["unshare", "--map-root-user", *command]

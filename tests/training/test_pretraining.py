@@ -14,7 +14,7 @@ from PIL import Image
 from harness.bank import load_bank
 from harness.data import load_digits
 from harness.data.catalogue import CIFAR10_CLASSES
-from harness.running.run_folder import RunError
+from harness.running import RunError
 from harness.training.pretraining import at_length, own_target, pretraining_from
 from tests.runs import Result, run_here
 
