@@ -27,6 +27,7 @@ class Experiment:
 
 
 SLIMDA = variant("slimda")
+CA_UNLABELLED = variant("slimda, Ca without source labels", adapted_head_on_source=False)
 LADDER = Experiment("ladder", "The ablation ladder", tuple(variant(method, method) for method in METHODS))
 
 _ALL = (
@@ -67,7 +68,7 @@ _ALL = (
             variant("seed", "seed"),
             SLIMDA,
             variant("slimda, Ct evaluated", head="target"),
-            variant("slimda, Ca without source labels", adapted_head_on_source=False),
+            CA_UNLABELLED,
             variant("slimda, knowledge of all three heads", knowing_heads="all"),
             variant("slimda, Cs and Ct taught too", taught_heads="all"),
             variant("slimda, Cs and Ct taught too, Ct evaluated", head="target", taught_heads="all"),
@@ -82,6 +83,12 @@ _ALL = (
             variant("seed, largest teaches", "seed", teacher="largest"),
             variant("seed, unsharpened", "seed", temperature=1.0),
         ),
+        reference="slimda",
+    ),
+    Experiment(
+        "adapted-head",
+        "Whether the head that receives the knowledge learns the source labels too",
+        (SLIMDA, CA_UNLABELLED),
         reference="slimda",
     ),
     Experiment("upem", "What UPEM is: norm, sharpening and anchor", (SLIMDA,), "upem"),

@@ -20,7 +20,8 @@ class ExperimentOptions:
         str,
         typer.Option(
             "--experiments",
-            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, upem, search, convergence.",
+            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, adapted-head, upem, search, "
+            "convergence.",
         ),
     ] = "ladder"
     methods: Annotated[
