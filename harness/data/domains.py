@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 #: Pixels of one forward pass for batch-norm statistics: 668 images of 224x224, whose widest activations fill some 5 GB.
@@ -66,16 +66,6 @@ class Preprocessing(BaseModel):
     def to_json(self) -> str:
         """This preprocessing as a JSON object."""
         return self.model_dump_json()
-
-    @classmethod
-    def from_json(cls, text: str) -> Preprocessing:
-        """The inverse of `to_json`; raises DataError where the text does not describe a preprocessing."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the object"
-            raise DataError(f"Invalid preprocessing description: {where}: {first['msg']}.") from None
 
     @property
     def forward_limit(self) -> int:
