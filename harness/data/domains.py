@@ -90,6 +90,9 @@ class Images(Protocol):
 class Undecoded(Images, Protocol):
     """Images that are not network inputs yet (`harness.data.images`)."""
 
+    def subset(self, index: Tensor) -> Undecoded:
+        """The images at `index`, in its order, not decoded either."""
+
     def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
         """The images at `index` as uint8 for a training batch, decoded and cropped."""
 
