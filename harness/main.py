@@ -15,7 +15,15 @@ from harness import (
     environment,  # noqa: F401 (first)
     processes,
 )
-from harness.ablation import Plan, chosen_experiments, chosen_network, run_ablation, warnings, write_experiment
+from harness.ablation import (
+    Plan,
+    chosen_experiments,
+    chosen_network,
+    fetch_task,
+    run_ablation,
+    warnings,
+    write_experiment,
+)
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
@@ -145,6 +153,9 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
             network=chosen_network(settings.model, settings.image_size, settings.weights),
             quick=settings.quick,
         )
+        if options["download"]:
+            for task in plan.tasks:
+                fetch_task(task, plan.data_root)
         with console.stage("ablation: trainings") as advance:
             run_ablation(plan, options["jobs"], advance)
         for warning in warnings(plan):

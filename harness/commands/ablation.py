@@ -40,7 +40,7 @@ class FolderOptions:
 
 @takes(
     ExperimentOptions,
-    only(DataOptions, "model", "weights", "image_size"),
+    only(DataOptions, "download", "model", "weights", "image_size"),
     ScheduleOptions,
     FolderOptions,
     only(RunOptions, "quick"),

@@ -21,8 +21,9 @@ from harness.measuring.results import (
     summarise,
     within_budget,
 )
+from harness.measuring.run_measurements import Measured, read_measurements, save_measurements
 from harness.measuring.statistics import Interval, equality_tolerance
-from harness.measuring.store import Store, protocol_version, read_measurements, save_measurements
+from harness.measuring.store import Store
 from harness.measuring.sustained import SustainedRecord, measure_sustained
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FurtherCosts",
     "Interval",
     "LatencySummary",
+    "Measured",
     "Measurement",
     "MeasurementError",
     "MemoryRecord",
@@ -53,7 +55,6 @@ __all__ = [
     "measure_memory",
     "measure_sustained",
     "null_test",
-    "protocol_version",
     "read_measurements",
     "running_s",
     "save_measurements",

@@ -14,8 +14,7 @@ from PIL import Image
 
 from harness.data import DataError, Preprocessing, load_pair, reading
 from harness.data.folders import scan
-from harness.data.reading import read_image
-from tests.data.made import classes, picture
+from tests.data.made import classes, picture, read_image
 
 SIZE = (16, 16)
 KINDS = ("png", "jpeg", "bmp", "webp", "tiff", "ppm")
