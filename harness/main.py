@@ -224,12 +224,13 @@ def settings_asked(options: Mapping[str, Any], stages: list[str] | None) -> RunS
     if stages and stages not in (["adapt"], ["pretrain"]):
         assert path is not None
         changed = [*(kind.setting for kind in KINDS), "batch_size", "estimate"]
-        changes = {name: options[name] for name in changed if options[name] is not None}
-        if options["precision"] is not None:
-            changes["precisions"] = listed(options["precision"])
-        if options["device"]:
-            changes |= {"devices": listed(options["device"]), "host": options["host"]}
-        elif options["host"]:
+        given = {name: value for name, value in options.items() if value is not None}
+        changes = {name: given[name] for name in changed if name in given}
+        if "precision" in given:
+            changes["precisions"] = listed(given["precision"])
+        if given.get("device"):
+            changes |= {"devices": listed(given["device"]), "host": given.get("host")}
+        elif given.get("host"):
             changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
