@@ -29,7 +29,6 @@ class ExperimentOptions:
             metavar="NAME,...",
             help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, adapted-head, upem, search, "
             "convergence.",
-
             rich_help_panel=EXPERIMENTS,
         ),
     ] = "ladder"
