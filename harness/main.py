@@ -42,7 +42,7 @@ from harness.running import (
     read_record,
     settings_from,
 )
-from harness.running.inputs import load_inputs
+from harness.running.inputs import counted, load_inputs
 from harness.search import KINDS, parse_budgets
 from harness.training import pretrain, pretraining_from, require_tensorboard
 
@@ -192,6 +192,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
+    console.say(counted(settings, domains, target_labels))
     digest = {"name": domains.name, "digest": domains.digest}
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
