@@ -50,7 +50,7 @@ from harness.running import (
     read_record,
     settings_from,
 )
-from harness.running.inputs import load_inputs
+from harness.running.inputs import counted, load_inputs
 from harness.search import KINDS, parse_budgets
 from harness.training import pretrain, pretraining_from, require_tensorboard
 
@@ -203,6 +203,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
+    console.say(counted(settings, domains, target_labels))
     digest = {"name": domains.name, "digest": domains.digest}
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
@@ -235,12 +236,13 @@ def settings_asked(options: Mapping[str, Any], stages: list[str] | None) -> RunS
     if stages and stages not in (["adapt"], ["pretrain"]):
         assert path is not None
         changed = [*(kind.setting for kind in KINDS), "batch_size", "estimate"]
-        changes = {name: options[name] for name in changed if options[name] is not None}
-        if options["precision"] is not None:
-            changes["precisions"] = listed(options["precision"])
-        if options["device"]:
-            changes |= {"devices": listed(options["device"]), "host": options["host"]}
-        elif options["host"]:
+        given = {name: value for name, value in options.items() if value is not None}
+        changes = {name: given[name] for name in changed if name in given}
+        if "precision" in given:
+            changes["precisions"] = listed(given["precision"])
+        if given.get("device"):
+            changes |= {"devices": listed(given["device"]), "host": given.get("host")}
+        elif given.get("host"):
             changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None
