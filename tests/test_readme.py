@@ -36,7 +36,7 @@ def test_the_library_example_runs_as_printed(page: str, own_cache: Path, tmp_pat
 
 def test_every_option_that_is_shown_exists() -> None:
     shown = re.findall(r"python benchmark\.py[^\n`|]*", "".join(page.read_text(encoding="utf-8") for page in PAGES))
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + "".join(shown)))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README + " ".join(shown)))
     pages = [[], ["search"], ["ablation"], ["devices"], ["selfcheck"], ["pretrain"], ["compare"]]
     helps = "".join(
         subprocess.run(
