@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ from harness.running.inputs import counted, load_inputs
 from harness.search import KINDS, parse_budgets
 from harness.training import pretrain, pretraining_from, require_tensorboard
 
+#: The stage after each.
+FOLLOWING = dict(pairwise(STAGES))
+
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
     "device",
@@ -92,9 +96,7 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
-    place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
-    command = ["pretrain"] if stages == ["pretrain"] else []
-    again = shlex.join(["python", "benchmark.py", *command, *place, "--resume"])
+    again = _command(path, options["store"], "pretrain" if stages == ["pretrain"] else "") + " --resume"
     told: dict[str, Any] = {"run": str(path)}
 
     def whole() -> int:
@@ -116,6 +118,12 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     return code
 
 
+def _command(path: Path, store: Path | None, stage: str) -> str:
+    """Return what goes on with a run, for the terminal."""
+    kept = ["--store", str(store)] if store else []
+    return shlex.join(["python", "benchmark.py", *([stage] if stage else []), "--run", str(path), *kept])
+
+
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
     run, target_labels = prepare(folder, console, open_store(store))
     console.say(f"run folder: {folder.path}")
@@ -124,6 +132,8 @@ def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: 
         return 0
     with suppress(NothingLeft):
         run_stages(run, target_labels, stages or STAGES)
+        if stages and stages[0] in FOLLOWING:
+            console.say(f"next: {_command(folder.path, store, FOLLOWING[stages[0]])}")
     return code_of(run.problems)
 
 

@@ -47,6 +47,7 @@ def test_every_known_profile_has_a_line_and_those_without_a_host_say_how_to_name
     assert found["cpu"]["engines"][0]["version"] == onnxruntime.__version__
     assert found["jetson"]["status"] == "no host"
     assert "--host" in found["jetson"]["problem"]
+    assert done.err.count("no host is named") == 1, "what several lack is said once, with their names"
 
 
 def test_a_board_that_answers_is_described_beside_what_it_lacks(runner: Runner, tmp_path: Path, board: Board) -> None:
