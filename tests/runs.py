@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -131,6 +133,15 @@ def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
         )
     finally:
         signal.signal(signal.SIGINT, heard)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a process that was started has come as far as the condition says."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def selected(run: Path) -> list[Row]:
