@@ -83,8 +83,8 @@ def ours(
     return np.diff(times).tolist()
 
 
-def _batch(domains: Domains, size: int, rng: np.random.Generator, device: torch.device) -> Batch:
-    return Batch(*next(training_batches(domains, [draw(domains, size, rng)], device)))
+def _batch(domains: Domains, size: int, rng: np.random.Generator, device: torch.device, *, target: bool) -> Batch:
+    return Batch(*next(training_batches(domains, [draw(domains, size, rng, target=target)], device)))
 
 
 def plain(
@@ -98,7 +98,7 @@ def plain(
     for index in range(settings.adaptation_iterations):
         rng = np.random.default_rng([settings.seed, 1, index])
         subnets = model_batch(bank, settings.model_batch, rng)
-        batch = _batch(domains, settings.batch_size, rng, device)
+        batch = _batch(domains, settings.batch_size, rng, device, target=True)
         optimiser.zero_grad()
         weight = ramp(index / settings.adaptation_iterations)
         for loss in adaptation_losses(bank, subnets, batch, settings, weight, capacity):
@@ -117,7 +117,7 @@ def full_width(model: str, domains: Domains, images: int, steps: int, hardware: 
     optimiser = torch.optim.AdamW(network.parameters(), fused=device.type == "cuda" or None)
     times = [clock()]
     for index in range(steps):
-        batch = _batch(domains, images, np.random.default_rng(index), device)
+        batch = _batch(domains, images, np.random.default_rng(index), device, target=False)
         with torch.autocast(hardware.kind, torch.bfloat16, enabled=hardware.bf16):
             logits = network(batch.source)
         optimiser.zero_grad()

@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from harness import (
     environment,  # noqa: F401 (first)
     processes,
 )
-from harness.ablation import Plan, chosen_experiments, chosen_network, run_ablation, warnings, write_experiment
+from harness.ablation import (
+    Plan,
+    chosen_experiments,
+    chosen_network,
+    fetch_task,
+    run_ablation,
+    warnings,
+    write_experiment,
+)
 from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
@@ -44,9 +53,12 @@ from harness.running import (
     read_record,
     settings_from,
 )
-from harness.running.inputs import load_inputs
+from harness.running.inputs import counted, load_inputs
 from harness.search import KINDS, parse_budgets
 from harness.training import pretrain, pretraining_from, require_tensorboard
+
+#: The stage after each.
+FOLLOWING = dict(pairwise(STAGES))
 
 #: What `--json` says of every selected subnet.
 SUMMARISED = (
@@ -86,9 +98,7 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
-    place = ["--run", str(path), *(["--store", str(options["store"])] if options["store"] else [])]
-    command = ["pretrain"] if stages == ["pretrain"] else []
-    resuming = shlex.join(["python", "benchmark.py", *command, *place, "--resume"])
+    resuming = _command(path, options["store"], "pretrain" if stages == ["pretrain"] else "") + " --resume"
     told: dict[str, Any] = {"run": str(path)}
 
     def again() -> str:
@@ -112,6 +122,12 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     return code
 
 
+def _command(path: Path, store: Path | None, stage: str) -> str:
+    """Return what goes on with a run, for the terminal."""
+    kept = ["--store", str(store)] if store else []
+    return shlex.join(["python", "benchmark.py", *([stage] if stage else []), "--run", str(path), *kept])
+
+
 def _keep_errors(folder: RunFolder, errors: Sequence[str]) -> None:
     """Write them into run.json; where there are any, a disk that does not take it has been told of."""
     folder.record.errors = list(errors)
@@ -127,6 +143,8 @@ def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: 
         return 0
     with suppress(NothingLeft):
         run_stages(run, target_labels, stages or STAGES)
+        if stages and stages[0] in FOLLOWING:
+            console.say(f"next: {_command(folder.path, store, FOLLOWING[stages[0]])}")
     return code_of(run.problems)
 
 
@@ -156,6 +174,9 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
             network=chosen_network(settings.model, settings.image_size, settings.weights),
             quick=settings.quick,
         )
+        if options["download"]:
+            for task in plan.tasks:
+                fetch_task(task, plan.data_root)
         with held(path):
             with console.stage("ablation: trainings") as advance:
                 run_ablation(plan, options["jobs"], advance)
@@ -205,6 +226,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
+    console.say(counted(settings, domains, target_labels))
     digest = {"name": domains.name, "digest": domains.digest}
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")
@@ -237,12 +259,13 @@ def settings_asked(options: Mapping[str, Any], stages: list[str] | None) -> RunS
     if stages and stages not in (["adapt"], ["pretrain"]):
         assert path is not None
         changed = [*(kind.setting for kind in KINDS), "batch_size", "estimate"]
-        changes = {name: options[name] for name in changed if options[name] is not None}
-        if options["precision"] is not None:
-            changes["precisions"] = listed(options["precision"])
-        if options["device"]:
-            changes |= {"devices": listed(options["device"]), "host": options["host"]}
-        elif options["host"]:
+        given = {name: value for name, value in options.items() if value is not None}
+        changes = {name: given[name] for name in changed if name in given}
+        if "precision" in given:
+            changes["precisions"] = listed(given["precision"])
+        if given.get("device"):
+            changes |= {"devices": listed(given["device"]), "host": given.get("host")}
+        elif given.get("host"):
             changes["host"] = options["host"]
         found = read_record(path).arguments
         return RunSettings.model_validate({**found.model_dump(), **changes}) if changes else None

@@ -10,6 +10,7 @@ from harness.ablation.network import Network, chosen_network
 from harness.ablation.plan import BUDGETS, Plan, share
 from harness.ablation.reporting import warnings, write_experiment
 from harness.ablation.running import run_ablation
+from harness.ablation.tasks import fetch_task
 
 __all__ = [
     "BUDGETS",
@@ -21,6 +22,7 @@ __all__ = [
     "chosen_experiments",
     "chosen_methods",
     "chosen_network",
+    "fetch_task",
     "run_ablation",
     "share",
     "warnings",

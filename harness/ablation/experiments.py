@@ -11,7 +11,7 @@ from harness.ablation.variants import Variant, variant
 from harness.adaptation import METHODS, Method
 
 #: What is measured of a trained variant, each kept in a file of its own.
-PartName = Literal["accuracy", "upem", "search", "convergence"]
+PartName = Literal["accuracy", "correlation", "upem", "search", "convergence"]
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,21 @@ class Experiment:
     part: PartName = "accuracy"
     reference: str | None = None
     """The label of the variant that the others are held against, paired by seed."""
+    correlated: Variant | None = None
+    """The variant of whose banks UPEM is held against accuracy too, where it is among them."""
+
+    @property
+    def wanted(self) -> tuple[tuple[Variant, PartName], ...]:
+        """What is measured of each variant."""
+        own: tuple[tuple[Variant, PartName], ...] = tuple((variant, self.part) for variant in self.variants)
+        return (*own, (self.correlated, "correlation")) if self.correlated in self.variants else own
 
 
 SLIMDA = variant("slimda")
-LADDER = Experiment("ladder", "The ablation ladder", tuple(variant(method, method) for method in METHODS))
+CA_UNLABELLED = variant("slimda, Ca without source labels", adapted_head_on_source=False)
+LADDER = Experiment(
+    "ladder", "The ablation ladder", tuple(variant(method, method) for method in METHODS), correlated=SLIMDA
+)
 
 _ALL = (
     LADDER,
@@ -67,7 +78,7 @@ _ALL = (
             variant("seed", "seed"),
             SLIMDA,
             variant("slimda, Ct evaluated", head="target"),
-            variant("slimda, Ca without source labels", adapted_head_on_source=False),
+            CA_UNLABELLED,
             variant("slimda, knowledge of all three heads", knowing_heads="all"),
             variant("slimda, Cs and Ct taught too", taught_heads="all"),
             variant("slimda, Cs and Ct taught too, Ct evaluated", head="target", taught_heads="all"),
@@ -82,6 +93,12 @@ _ALL = (
             variant("seed, largest teaches", "seed", teacher="largest"),
             variant("seed, unsharpened", "seed", temperature=1.0),
         ),
+        reference="slimda",
+    ),
+    Experiment(
+        "adapted-head",
+        "Whether the head that receives the knowledge learns the source labels too",
+        (SLIMDA, CA_UNLABELLED),
         reference="slimda",
     ),
     Experiment("upem", "What UPEM is: norm, sharpening and anchor", (SLIMDA,), "upem"),

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from harness.ablation.budgets import budget_architectures, random_architectures
-from harness.ablation.experiments import SLIMDA, PartName
+from harness.ablation.experiments import PartName
 from harness.ablation.machine import machine
-from harness.ablation.parts import Cell, ConvergencePart, Part, SearchPart, UpemPart
+from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, Part, SearchPart, UpemPart
 from harness.ablation.plan import BUDGETS, Plan, share
 from harness.ablation.training import adapted_bank, bank_at
 from harness.ablation.variants import Variant
@@ -67,15 +67,15 @@ class Subject:
 
 
 def accuracies(subject: Subject) -> Cell:
-    """Return the target accuracy at every budget, and what the ladder's table of UPEM is made of."""
+    """Return the target accuracy at every budget."""
     bank = subject.bank()
-    plain = subject.label == SLIMDA.cell(subject.plan.settings)
-    return Cell(
-        **_about(subject),
-        warnings=_complaints(bank, subject.domains),
-        outcomes=list(_outcomes(bank, subject)),
-        scored=list(_scored(bank, subject)) if plain else [],
-    )
+    complaints = _complaints(bank, subject.domains)
+    return Cell(**_about(subject), warnings=complaints, outcomes=list(_outcomes(bank, subject)))
+
+
+def correlated(subject: Subject) -> CorrelationPart:
+    """Return what the ladder's table of UPEM is made of."""
+    return CorrelationPart(**_about(subject), scored=list(_scored(subject.bank(), subject)))
 
 
 def upem_every_way(subject: Subject) -> UpemPart:
@@ -156,6 +156,7 @@ def convergence(subject: Subject) -> ConvergencePart:
 
 MEASURES: dict[PartName, Callable[[Subject], Part]] = {
     "accuracy": accuracies,
+    "correlation": correlated,
     "upem": upem_every_way,
     "search": searched,
     "convergence": convergence,

@@ -29,10 +29,17 @@ class Part(BaseModel):
 
 
 class Cell(Part):
-    """Target accuracy of one task, seed and variant at every budget; of `slimda` itself also UPEM of some subnets."""
+    """Target accuracy of one task, seed and variant at every budget."""
+
+    model_config = ConfigDict(extra="ignore")  # older cells hold what is now a CorrelationPart
 
     warnings: list[str]
     outcomes: list[Outcome]
+
+
+class CorrelationPart(Part):
+    """UPEM of random subnets at some budgets, and their accuracy."""
+
     scored: list[Scored]
 
 
@@ -59,6 +66,7 @@ class ConvergencePart(Part):
 
 MODELS: dict[PartName, type[Part]] = {
     "accuracy": Cell,
+    "correlation": CorrelationPart,
     "upem": UpemPart,
     "search": SearchPart,
     "convergence": ConvergencePart,

@@ -44,9 +44,9 @@ class Plan:
     def wanted(self) -> list[tuple[Variant, PartName]]:
         """What each task and seed has to give, everything once, whatever experiments it belongs to."""
         found = {
-            (variant.cell(self.settings), experiment.part): (variant, experiment.part)
+            (variant.cell(self.settings), part): (variant, part)
             for experiment in self.experiments
-            for variant in experiment.variants
+            for variant, part in experiment.wanted
         }
         return list(found.values())
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from harness.ablation.experiments import Experiment
 from harness.ablation.network import Network
-from harness.ablation.parts import Cell, ConvergencePart, Part, SearchPart, UpemPart, read_part
+from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, Part, SearchPart, UpemPart, read_part
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
 from harness.adaptation import METHODS
@@ -102,7 +102,7 @@ def _write_accuracies(plan: Plan, experiment: Experiment) -> str:
     if experiment.name == "ladder":
         note = note.replace("variant", "method")
         outcomes = [outcome for _, _, _, cell in cells for outcome in cell.outcomes]
-        scored = [(task, seed, one) for task, seed, _, cell in cells for one in cell.scored]
+        scored = [(task, seed, one) for task, seed, part in _correlations(plan, experiment) for one in part.scored]
         return write_ablation(outcomes, scored, plan.folder, _sheet(plan, experiment, Cell, "ablation", [note]).notes)
     outcomes = [
         outcome.model_copy(update={"method": variant.label})
@@ -130,6 +130,13 @@ def _sheet(plan: Plan, experiment: Experiment, model: type[Part], stem: str, mor
 def _beginning(network: Network) -> Iterator[str]:
     if network.weights is not None and network.sha256 is not None:
         yield f"all start from {network.weights} (sha256 {network.sha256[:12]})"
+
+
+def _correlations(plan: Plan, experiment: Experiment) -> Iterator[tuple[str, int, CorrelationPart]]:
+    for variant, part in experiment.wanted:
+        if part == "correlation":
+            for task, seed in plan.units:
+                yield task, seed, read_part(plan, task, seed, variant, part, CorrelationPart)
 
 
 def _found(plan: Plan, experiment: Experiment, model: type[P]) -> list[tuple[str, int, Variant, P]]:

@@ -10,6 +10,7 @@ from harness.data import (
     Domains,
     TargetLabels,
     default_workers,
+    fetch,
     load_digits,
     load_mnist_usps,
     load_pair,
@@ -34,6 +35,13 @@ def check_task(task: str, image_size: int | None = None) -> None:
             f"the images of the task {task} have a fixed size; --image-size is for pairs such as "
             "office31:amazon->office31:webcam"
         )
+
+
+def fetch_task(task: str, data_root: Path | None) -> None:
+    """Download what is absent of the sets that a pair names; the other tasks have no set that can be."""
+    for end in named_pair(task) or ():
+        if data_root is not None:
+            fetch(end, data_root)
 
 
 def load_task(

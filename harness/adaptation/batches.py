@@ -23,7 +23,7 @@ def step_batches(
     only: Architecture | None,
     device: torch.device,
 ) -> Iterator[tuple[int, list[Architecture], Batch]]:
-    """Yield every step with the subnets that it trains and its batch of both domains, augmented, on the device.
+    """Yield every step with the subnets that it trains and its batch, augmented, on the device.
 
     `only` is trained alone where given. Images are drawn ahead of the steps, so that decoding need not be waited for.
     """
@@ -35,7 +35,7 @@ def step_batches(
             index = step - settings.source_iterations if adapting else step
             rng = np.random.default_rng([settings.seed, int(adapting), index])
             waiting.append([only] if only else model_batch(bank, settings.model_batch, rng))
-            yield draw(domains, settings.batch_size, rng)
+            yield draw(domains, settings.batch_size, rng, target=adapting and settings.method != "source-only")
 
     for step, batch in zip(steps, training_batches(domains, draws(), device), strict=True):
         yield step, waiting.popleft(), Batch(*batch)
@@ -46,11 +46,15 @@ def model_batch(bank: ModelBank, size: int, rng: np.random.Generator) -> list[Ar
     return [bank.space.full, bank.space.smallest, *(bank.space.sample(rng) for _ in range(size - 2))]
 
 
-def draw(domains: Domains, size: int, rng: np.random.Generator) -> Draw:
-    """Draw images [size] of both domains; one with fewer than `size` gives them all."""
+def draw(domains: Domains, size: int, rng: np.random.Generator, *, target: bool) -> Draw:
+    """Draw images [size] of both domains, or none of a `target` that the step does without.
+
+    A domain with fewer than `size` gives them all.
+    """
     seed = int(rng.integers(2**62))
 
     def some(count: int) -> Tensor:
         return torch.from_numpy(rng.choice(count, min(size, count), replace=False))
 
-    return Draw(some(len(domains.source)), some(len(domains.target)), seed)
+    source = some(len(domains.source))
+    return Draw(source, some(len(domains.target)) if target else source[:0], seed)

@@ -30,7 +30,6 @@ class Health:
     finite: bool
     distance_from_prior: float
     lost_classes: tuple[str, ...]
-    mean_entropy: float
     source_accuracy: float
     chance: float
 
@@ -79,7 +78,6 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
         lost_classes=tuple(
             name for name, share, usual in zip(domains.classes, shares, prior, strict=True) if share < LOST * usual
         ),
-        mean_entropy=float(torch.special.entr(probabilities).sum(dim=1).mean()),
         source_accuracy=float((named == check.labels).float().mean()),
         chance=float(prior.max()),
     )

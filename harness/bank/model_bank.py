@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.bank.heads import Head, Heads, Outputs
-from harness.bank.layers import Layer, Normalisation, SlimmableBatchNorm2d, SlimmableLinear, Statistics
+from harness.bank.layers import Layer, Normalisation, SlimmableLinear, Statistics
 from harness.bank.models import BACKBONES
 from harness.bank.state_dicts import misfit
 from harness.space import Architecture
@@ -101,14 +101,6 @@ class ModelBank(nn.Module):
         head = self.heads.get_submodule(self.spec.head)
         assert isinstance(head, SlimmableLinear)
         return (*self.backbone.layers(), Layer("classifier", head, None, self.backbone.features_slot, None))
-
-    def stored_statistics(self) -> Statistics:
-        """Return the running statistics in the full-width state dict (those that imported weights came with)."""
-        return {
-            m.name: (m.running_mean, m.running_var)
-            for m in self.backbone.modules()
-            if isinstance(m, SlimmableBatchNorm2d) and m.running_mean is not None and m.running_var is not None
-        }
 
     def neutral_statistics(self, arch: Architecture) -> Statistics:
         """Return mean 0 and variance 1 everywhere: enough where only the subnet's shapes matter."""

@@ -205,8 +205,8 @@ def keep(run: Run, device: Device, results: DeviceResults, kept: Sequence[Kept])
                 run.note(problem)
                 break
             advance(done, len(kept))
-    for reason in _reasons(results):
-        run.console.say(f"left open on {results.name}: {reason}")
+    for doubt in _doubts(results):
+        run.console.say(doubt)
 
 
 @contextmanager
@@ -219,5 +219,10 @@ def _heating_stage(run: Run, results: DeviceResults) -> Iterator[Callable[[float
         yield lambda done_s, most_s: advance(int(done_s), int(most_s))
 
 
-def _reasons(results: DeviceResults) -> Iterable[str]:
-    return dict.fromkeys(record.reason for record in results.passes if record.reason)
+def _doubts(results: DeviceResults) -> Iterable[str]:
+    """Say, once each, what could not be measured beside latency, or is to be taken with care, and why."""
+    return dict.fromkeys(
+        f"{record.kind} on {results.name}{' is unknown' if record.figure is None else ''}: {record.reason}"
+        for record in results.passes
+        if record.reason
+    )

@@ -7,39 +7,86 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import DataOptions, RunOptions, ScheduleOptions, TellingOptions, only, takes
+from harness.commands.options import (
+    EXPERIMENTS,
+    RUNNING,
+    DataOptions,
+    RunOptions,
+    ScheduleOptions,
+    TellingOptions,
+    only,
+    takes,
+)
 
 
 class ExperimentOptions:
     """Which experiments, over what."""
 
-    tasks: Annotated[str, typer.Option("--tasks", help="digits, mnist-usps, usps-mnist, or pairs: svhn->mnist.")] = (
-        "digits"
-    )
     experiments: Annotated[
         str,
         typer.Option(
             "--experiments",
-            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, upem, search, convergence.",
+            metavar="NAME,...",
+            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, adapted-head, upem, search, "
+            "convergence.",
+            rich_help_panel=EXPERIMENTS,
         ),
     ] = "ladder"
     methods: Annotated[
-        str | None, typer.Option("--methods", "--method", help="Rungs of the ladder, comma-separated (default: all).")
+        str | None,
+        typer.Option(
+            "--methods",
+            "--method",
+            metavar="NAME,...",
+            help="Rungs of the ladder (default: all).",
+            rich_help_panel=EXPERIMENTS,
+        ),
     ] = None
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")] = 5
-    data_root: Annotated[Path | None, typer.Option("--data-root", help="Folder that holds the data sets.")] = None
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Tasks and seeds trained at the same time.")] = 2
+    tasks: Annotated[
+        str,
+        typer.Option(
+            "--tasks",
+            metavar="TASK,...",
+            help="digits, mnist-usps, usps-mnist, or pairs: 'svhn->mnist'.",
+            rich_help_panel=EXPERIMENTS,
+        ),
+    ] = "digits"
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=1, metavar="N", help="How many seeds, from 0.", rich_help_panel=EXPERIMENTS),
+    ] = 5
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-root", metavar="DIR", help="Folder that holds the data sets.", rich_help_panel=EXPERIMENTS
+        ),
+    ] = None
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            min=1,
+            metavar="N",
+            help="Tasks and seeds trained at the same time.",
+            rich_help_panel=EXPERIMENTS,
+        ),
+    ] = 2
 
 
 class FolderOptions:
     """Where trainings are kept."""
 
-    run: Annotated[Path | None, typer.Option("--run", help="Folder (default: runs/ablation); resumes there.")] = None
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="Folder (default: runs/ablation); resumes there.", rich_help_panel=RUNNING
+        ),
+    ] = None
 
 
 @takes(
     ExperimentOptions,
-    only(DataOptions, "model", "weights", "image_size"),
+    only(DataOptions, "download", "model", "weights", "image_size"),
     ScheduleOptions,
     FolderOptions,
     only(RunOptions, "quick"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import TellingOptions, takes
+from harness.commands.options import COMPARISON, TellingOptions, takes
 
 
 class CompareOptions:
@@ -15,10 +15,19 @@ class CompareOptions:
 
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN RUN [...]", help="Run folders: the first is what the others are held against."),
+        typer.Argument(
+            metavar="RUN",
+            help="Run folders: the first is what the others are held against.",
+            rich_help_panel=COMPARISON,
+        ),
     ]
     fail_on_regression: Annotated[
-        bool, typer.Option("--fail-on-regression", help="Exit code 1 where something is slower by more than that.")
+        bool,
+        typer.Option(
+            "--fail-on-regression",
+            help="Exit code 1 where something is slower beyond its interval, and by more than --threshold.",
+            rich_help_panel=COMPARISON,
+        ),
     ] = False
     threshold: Annotated[
         float,
@@ -26,12 +35,24 @@ class CompareOptions:
             "--threshold",
             min=0.0,
             metavar="PERCENT",
-            help="What counts as a regression: slower beyond the interval, and by more than this and 3 microseconds.",
+            help="What slower has to be above to be a regression; 3 microseconds, where that is more.",
+            rich_help_panel=COMPARISON,
         ),
     ] = 2.0
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the comparison into this CSV file.")] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write the comparison into this CSV file.", rich_help_panel=COMPARISON
+        ),
+    ] = None
     markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the comparison into this Markdown file.")
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Write the comparison into this Markdown file.",
+            rich_help_panel=COMPARISON,
+        ),
     ] = None
 
 

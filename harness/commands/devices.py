@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import DeviceOptions, TellingOptions, only, takes
+from harness.commands.options import DEVICES, DeviceOptions, TellingOptions, only, takes
 
 
 class DevicesOptions:
     """Which devices are asked."""
 
     device: Annotated[
-        str | None, typer.Option("--device", help="Only these: names or .toml files, comma-separated.")
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="NAME,...",
+            help="Only these profiles, by name or as .toml files.",
+            rich_help_panel=DEVICES,
+        ),
     ] = None
 
 

@@ -19,12 +19,17 @@ from harness.commands.options import (
     takes,
 )
 
+ADAPT = (
+    "Adapt a model bank once to unlabelled target images, and stop there. What is asked of devices and limits is kept "
+    "in the run folder, for profile, search and report."
+)
+
 
 @takes(
-    DeviceOptions,
     DataOptions,
-    LimitOptions,
+    DeviceOptions,
     InferenceOptions,
+    LimitOptions,
     SearchOptions,
     MethodOptions,
     ScheduleOptions,
@@ -40,6 +45,12 @@ def pipeline(context: typer.Context) -> None:
     device, and searches, without a target label, for the subnets that lose least within each budget. Without arguments:
     embedded digits on this machine, a few minutes. The run folder then holds the subnets as ONNX, tradeoff.csv,
     tradeoff.png and report.html.
+
+    \b
+    benchmark.py --quick                                     a minute's tour
+    benchmark.py --source DIR --target DIR --image-size 32   your images
+    benchmark.py --device jetson --host USER@HOST            your board
+    benchmark.py --latency-ms 0.1,0.05                       your limits
     """
     if context.invoked_subcommand is not None:
         _refuse_options(context)

@@ -22,20 +22,24 @@ class LengthOptions:
     """How long is trained."""
 
     iterations: Annotated[
-        int | None, typer.Option("--iterations", min=1, help="Steps.", rich_help_panel=ADAPTATION)
+        int | None,
+        typer.Option(
+            "--iterations", min=1, metavar="N", help="Steps, in place of --epochs.", rich_help_panel=ADAPTATION
+        ),
     ] = None
     epochs: Annotated[
         float | None,
         typer.Option(
             "--epochs",
-            help="Passes over the images, not --iterations (default: 30).",
+            metavar="N",
+            help="Passes over the images (default: 30).",
             rich_help_panel=ADAPTATION,
         ),
     ] = None
 
 
 @takes(
-    only(DataOptions, "source", "data_root", "download", "model", "weights", "image_size"),
+    only(DataOptions, "source", "image_size", "model", "weights", "data_root", "download"),
     LengthOptions,
     only(ScheduleOptions, "train_batch_size", "model_batch", "learning_rate"),
     TrainingOptions,

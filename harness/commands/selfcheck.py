@@ -6,13 +6,24 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options import DeviceOptions, InferenceOptions, StoreOptions, TellingOptions, only, takes
+from harness.commands.options import (
+    RUNNING,
+    DeviceOptions,
+    InferenceOptions,
+    StoreOptions,
+    TellingOptions,
+    only,
+    takes,
+)
 
 
 class SelfcheckOptions:
     """How much is checked."""
 
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer pairs, nothing held against published figures.")] = False
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Fewer pairs, nothing held against published figures.", rich_help_panel=RUNNING),
+    ] = False
 
 
 @takes(DeviceOptions, only(InferenceOptions, "threads"), SelfcheckOptions, StoreOptions, TellingOptions)

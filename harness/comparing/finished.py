@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.measuring import ProcessRecord, StoreError, protocol_version, read_measurements, summarise
+from harness.measuring import Measured, ProcessRecord, StoreError, read_measurements
 from harness.report import Row, read_csv
 from harness.running import RunError, RunFolder, read_record
 
@@ -66,43 +65,25 @@ def read_run(path: Path) -> FinishedRun:
     names = {arch_id: baseline.name for arch_id, baseline in folder.record.baselines.items()}
     rows = read_csv(folder.tradeoff)
     measured = any(row.cost_source == "measured" for row in rows)
-    protocol, found = _measured(folder) if measured else (None, [])
-    records = _by_figures(found)
+    protocol, records = _measured(folder) if measured else (None, {})
     results: dict[Series, list[Result]] = defaultdict(list)
     for row in rows:
-        own = tuple(records.get(_figures_of(row), ()))
         series = Series(row.device, row.precision, row.batch_size)
+        own = tuple(records.get(Measured(*series, row.arch_id), ()))
         results[series].append(Result(row, names.get(row.arch_id, row.arch_id), own))
     return FinishedRun(path, dict(results), protocol)
 
 
-def _measured(folder: RunFolder) -> tuple[int | None, list[ProcessRecord]]:
+def _measured(folder: RunFolder) -> tuple[int, dict[Measured, list[ProcessRecord]]]:
     if not folder.measurements.exists():
         raise RunError(f"the run in {folder.path} has no measurements.sqlite, which holds its raw samples")
     try:
-        return protocol_version(folder.measurements), read_measurements(folder.measurements)
+        found = read_measurements(folder.measurements)
     except StoreError as error:
         raise RunError(str(error)) from error
-
-
-def _by_figures(records: Iterable[ProcessRecord]) -> dict[tuple[object, ...], list[ProcessRecord]]:
-    """Return finalists' records by the figures that a row has of them.
-
-    Records know the graph and rows the architecture, which only the selected ones have a file of. Figures in
-    nanoseconds over hundreds of samples belong to one graph; a row that says anything else has no records.
-    """
-    groups: dict[tuple[object, ...], list[ProcessRecord]] = defaultdict(list)
-    for record in records:
-        if record.kind == "finalist":
-            groups[record.fingerprint.device, record.topology, record.precision, record.batch_size].append(record)
-    found: dict[tuple[object, ...], list[ProcessRecord]] = {}
-    for group in groups.values():
-        first, summary = group[0], summarise(group)
-        series = (first.fingerprint.device, first.precision, first.batch_size)
-        found[(*series, summary.p50_ms, summary.first_ms, summary.samples, summary.processes)] = group
-    return found
-
-
-def _figures_of(row: Row) -> tuple[object, ...]:
-    series = (row.device, row.precision, row.batch_size)
-    return (*series, row.host_p50_ms, row.first_ms, row.samples, row.processes)
+    if found.names is None:
+        raise RunError(
+            f"the run in {folder.path} is of an older version, whose measurements.sqlite does not say which network "
+            f"its raw samples are of; benchmark.py search --run {folder.path} --measure writes it anew"
+        )
+    return found.protocol, found.finalists()

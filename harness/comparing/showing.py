@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from itertools import groupby
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from harness.comparing.lines import COLUMNS, Line
 from harness.report import series_name
 from harness.report.markdown import escaped, markdown_table
+from harness.report.plain_table import plain_table
 from harness.report.words import UNKNOWN, TimeUnit, digits, time_unit
 
 _COLOURS = {"faster": "green", "slower": "red", "not compared": "yellow"}
@@ -24,16 +24,7 @@ _COLOURS = {"faster": "green", "slower": "red", "not compared": "yellow"}
 def terminal_tables(lines: Sequence[Line]) -> Iterator[Table]:
     """Return a table for each pair of runs and device."""
     for group in _groups(lines):
-        table = Table(
-            title=Text(_title(group), "bold"),
-            caption=Text("\n".join(_notes(group))),
-            box=SIMPLE_HEAD,
-            title_justify="left",
-            caption_justify="left",
-            title_style="",
-            caption_style="",
-            pad_edge=False,
-        )
+        table = plain_table(_title(group), (), [*_notes(group)])
         for heading in _headings(group):
             figure = "p50" in heading or "after/before" in heading
             table.add_column(heading, justify="right" if figure else "left", overflow="fold")

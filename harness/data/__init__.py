@@ -5,6 +5,7 @@ from harness.data.catalogue import NAMES
 from harness.data.digits import load_digits
 from harness.data.domains import DataError, Domains, Images, LabelledImages, Preprocessing, TargetLabels
 from harness.data.ends import named_pair
+from harness.data.finding import fetch
 from harness.data.loading import Draw, TrainingBatch, default_workers, training_batches
 from harness.data.mnist_usps import load_mnist_usps
 from harness.data.pairs import load_pair, load_source
@@ -21,6 +22,7 @@ __all__ = [
     "TrainingBatch",
     "augment",
     "default_workers",
+    "fetch",
     "load_digits",
     "load_mnist_usps",
     "load_pair",

@@ -94,11 +94,9 @@ def _upsample(blocks: Tensor) -> Tensor:
     return F.interpolate(blocks[:, None], size=(SIZE, SIZE), mode="bilinear", align_corners=False)
 
 
-def render(
-    shapes: Shapes, count: int, rng: np.random.Generator, hand: Hand | None = None, sensor: Sensor | None = None
-) -> tuple[Tensor, Tensor]:
+def render(shapes: Shapes, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """`count` digits as block counts [N, 8, 8] in 0..16, and their labels [N]; classes equally frequent, shuffled."""
-    hand, sensor = hand or Hand(), sensor or Sensor()
+    hand, sensor = Hand(), Sensor()
     labels = rng.permutation(np.arange(count) % 10)
     chosen = _choose(shapes, labels, rng, hand.lookalikes)
     blocks = [_render_batch(shapes, part, rng, hand, sensor) for part in np.split(chosen, range(BATCH, count, BATCH))]

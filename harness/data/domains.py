@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 #: Pixels of one forward pass for batch-norm statistics: 668 images of 224x224, whose widest activations fill some 5 GB.
@@ -67,16 +67,6 @@ class Preprocessing(BaseModel):
         """This preprocessing as a JSON object."""
         return self.model_dump_json()
 
-    @classmethod
-    def from_json(cls, text: str) -> Preprocessing:
-        """The inverse of `to_json`; raises DataError where the text does not describe a preprocessing."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the object"
-            raise DataError(f"Invalid preprocessing description: {where}: {first['msg']}.") from None
-
     @property
     def forward_limit(self) -> int:
         """How many images one forward pass for statistics takes at most."""
@@ -99,6 +89,9 @@ class Images(Protocol):
 @runtime_checkable
 class Undecoded(Images, Protocol):
     """Images that are not network inputs yet (`harness.data.images`)."""
+
+    def subset(self, index: Tensor) -> Undecoded:
+        """The images at `index`, in its order, not decoded either."""
 
     def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
         """The images at `index` as uint8 for a training batch, decoded and cropped."""

@@ -46,6 +46,13 @@ def find_side(source: str, data_root: Path | None, *, download: bool) -> Side:
     return _side(end, name, data_root, download)
 
 
+def fetch(spec: str, data_root: Path) -> None:
+    """Download what a name stands for, where that is absent and can be; raises DataError where it fails."""
+    end = parse_end(spec)
+    if isinstance(end, SmallEnd):
+        read_small(end.name, data_root, download=True)
+
+
 def _own_side(listing: Listing, name: str) -> Side:
     """The user's own images."""
     return Side(name, str(listing.place), _part(listing), None, listing.classes, numbered=listing.numbered, own=True)

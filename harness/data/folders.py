@@ -8,6 +8,8 @@ from harness.data.domains import DataError
 from harness.data.listing import Listing
 from harness.data.reading import EXTENSIONS, reason
 
+KNOWN_BY = ", ".join(sorted(EXTENSIONS))
+
 
 def scan(folder: Path) -> Listing:
     """The images in the class folders of `folder`, or directly in it; hidden and other files are passed over."""
@@ -21,7 +23,7 @@ def scan(folder: Path) -> Listing:
     if loose:
         return Listing(folder, loose, (), None)
     if not class_folders:
-        raise DataError(f"The folder {folder} holds no images ({', '.join(sorted(EXTENSIONS))}).")
+        raise DataError(f"The folder {folder} holds no images ({KNOWN_BY}).")
     files: list[Path] = []
     labels: list[int] = []
     for label, class_folder in enumerate(class_folders):
@@ -44,7 +46,7 @@ def visible(folder: Path) -> list[Path]:
 def _without_images(class_folder: Path) -> str:
     if any(entry.is_dir() for entry in visible(class_folder)):
         return f"The class folder {class_folder} holds folders instead of images; if those are the classes, name it."
-    return f"The class folder {class_folder} holds no images."
+    return f"The class folder {class_folder} holds no images ({KNOWN_BY})."
 
 
 def _is_image(entry: Path) -> bool:

@@ -20,7 +20,7 @@ AHEAD = 2  # batches per worker
 
 
 class Draw(NamedTuple):
-    """What one step takes: rows of both domains, and the seed of its crops, mirrorings and warps."""
+    """What one step takes: rows of both domains, none where it needs none, and the seed of its crops and warps."""
 
     source: Tensor
     target: Tensor
@@ -115,6 +115,8 @@ def _drawn(images: Images, index: Tensor, generator: torch.Generator, flip: bool
 
 
 def _finished(images: Images, raw: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
+    if not len(raw):
+        return raw
     if isinstance(images, Undecoded):
         return images.finished(raw, generator, flip)
     return augment(raw, generator, flip=flip)

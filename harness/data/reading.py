@@ -34,11 +34,6 @@ def read_resized(file: Path, preprocessing: Preprocessing) -> Tensor:
     return resize(v2.functional.pil_to_tensor(image), preprocessing)
 
 
-def read_image(file: Path, preprocessing: Preprocessing) -> Tensor:
-    """One image upright, resized and cropped to its centre, as uint8 [C, H, W]; DataError where it cannot be read."""
-    return centre(read_resized(file, preprocessing), preprocessing)
-
-
 def resize(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Images [..., C, h, w] resized as the preprocessing says, not yet cropped."""
     size = list(preprocessing.size) if preprocessing.resize == "stretch" else [preprocessing.shorter_side]

@@ -13,6 +13,7 @@ from harness.data.domains import DataError
 
 MIN_PER_CLASS = 2  # one to train on, one for the held-out check
 MIN_TARGET = 10
+UNLABELLED = "; images without labels belong into one folder that holds no others"
 
 Raw = Tensor | Sequence[Path]
 
@@ -80,7 +81,8 @@ def agreed(source: Side, target: Side) -> tuple[tuple[str, ...], Tensor | None]:
         raise DataError(
             f"The classes of {source.place} and {target.place} differ: "
             f"only in the source {_names(set(source.classes) - set(target.classes))}, "
-            f"only in the target {_names(set(target.classes) - set(source.classes))}."
+            f"only in the target {_names(set(target.classes) - set(source.classes))}"
+            f"{'' if set(source.classes) & set(target.classes) or not target.own else UNLABELLED}."
         )
     return source.classes, torch.tensor([source.classes.index(name) for name in target.classes])
 

@@ -43,6 +43,8 @@ def read_small(name: str, data_root: Path, *, download: bool = False) -> SmallSe
     """
     known = DATA_SETS[name]
     find, expected = READERS[name]
+    if download and not data_root.exists():
+        _download(name, data_root)
     for attempt in range(2):
         for place in places(known, data_root):
             read = find(place)

@@ -21,9 +21,11 @@ from harness.measuring.results import (
     summarise,
     within_budget,
 )
+from harness.measuring.run_measurements import Measured, read_measurements, save_measurements
 from harness.measuring.statistics import Interval, equality_tolerance
-from harness.measuring.store import Store, StoreError, protocol_version, read_measurements, save_measurements
+from harness.measuring.store import Store
 from harness.measuring.sustained import SustainedRecord, measure_sustained
+from harness.measuring.tables import StoreError
 
 __all__ = [
     "OWN_PROCESS",
@@ -31,6 +33,7 @@ __all__ = [
     "FurtherCosts",
     "Interval",
     "LatencySummary",
+    "Measured",
     "Measurement",
     "MeasurementError",
     "MemoryRecord",
@@ -54,7 +57,6 @@ __all__ = [
     "measure_memory",
     "measure_sustained",
     "null_test",
-    "protocol_version",
     "read_measurements",
     "running_s",
     "save_measurements",

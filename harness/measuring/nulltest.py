@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from devices import Device, Protocol
+from devices import Device
 from harness.measuring import statistics
 from harness.measuring.process import Plan, StoppedBy, measure_process
 from harness.measuring.results import MeasurementError, Subject
@@ -44,7 +44,6 @@ def null_test(
     *,
     seed: int = 0,
     pairs: int = 20,
-    protocol: Protocol | None = None,
     time_limit_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NullTest:
@@ -52,7 +51,7 @@ def null_test(
 
     Raises `MeasurementError` where it cannot be measured or time runs out before all pairs are.
     """
-    protocol = protocol or device.profile.protocol
+    protocol = device.profile.protocol
     deadline = time.monotonic() + (time_limit_s or protocol.time_limit_s)
     twin = replace(subject, name=subject.name + " (again)")
     log_ratios: list[float] = []

@@ -42,13 +42,13 @@ def supported_percentile(samples: Sequence[float], percent: int) -> float | None
     return percentile(samples, percent) if len(samples) >= REQUIRED_SAMPLES[percent] else None
 
 
-def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Return the median of positive `values`, one per process, with a t interval over the processes.
+def median_interval(values: Sequence[float]) -> Interval | None:
+    """Return the median of positive `values`, one per process, with a 95% t interval over the processes.
 
     The interval is taken on logarithms, because noise slows by a factor. It is widened where needed to hold the median,
     which the interval of a mean may miss when one process is far off. None for fewer than two values.
     """
-    bounds = t_interval(np.log(values), confidence)
+    bounds = t_interval(np.log(values), 0.95)
     if bounds is None:
         return None
     estimate = float(np.median(values))

@@ -63,26 +63,36 @@ def survey(profiles: Sequence[DeviceProfile], console: Console) -> list[Surveyed
 
 
 def table(devices: Sequence[Surveyed]) -> Table:
-    """Return what was found, a line for each device."""
+    """Return what was found, a line for each device; what none of them tells has no column."""
+    cells = [_cells(device) for device in devices]
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Device", "Answers", "Board", "System", "Runtimes", "Power mode", "Hottest"):
-        shown.add_column(heading, no_wrap=heading in ("Device", "Answers", "Hottest"))
-    for device in devices:
-        shown.add_row(
-            device.device,
-            device.status,
-            device.board or "–",
-            device.system or "–",
-            "\n".join(f"{e.engine} {e.version}" for e in device.engines if e.missing is None) or "–",
-            device.power_mode or "–",
-            "–" if device.temperature_c is None else f"{device.temperature_c:.0f} °C",
-        )
+    told = [heading for heading in cells[0] if any(row[heading] for row in cells)]
+    for heading in told:
+        shown.add_column(heading, no_wrap=heading in ("Device", "Answers", "Hottest"), overflow="fold")
+    for row in cells:
+        shown.add_row(*(row[heading] or "–" for heading in told))
     return shown
+
+
+def _cells(device: Surveyed) -> dict[str, str]:
+    return {
+        "Device": device.device,
+        "Answers": device.status,
+        "Board": device.board or "",
+        "System": device.system or "",
+        "Runtimes": "\n".join(f"{e.engine} {e.version}" for e in device.engines if e.missing is None),
+        "Power mode": device.power_mode or "",
+        "Hottest": "" if device.temperature_c is None else f"{device.temperature_c:.0f} °C",
+    }
 
 
 def what_is_missing(devices: Sequence[Surveyed]) -> list[str]:
     """Return, in a sentence each, what keeps devices from being ready and what could be added to those that are."""
-    lines = [f"{device.device}: {device.problem}" for device in devices if device.problem]
+    problems: dict[str, list[str]] = {}
+    for device in devices:
+        if device.problem:
+            problems.setdefault(device.problem, []).append(device.device)
+    lines = [f"{', '.join(names)}: {problem}" for problem, names in problems.items()]
     for device in devices:
         for engine in device.engines:
             if engine.missing is not None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 
 from pydantic import BaseModel, ConfigDict
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.plain_table import plain_table
 from harness.report.rows import NonNegative, Positive, WithinBudget
 from harness.report.words import UNKNOWN, TimeUnit, digits, interval, time_unit
 
@@ -56,16 +56,7 @@ def comparison_table(configuration: str, comparisons: Sequence[Comparison]) -> T
     """Return what the terminal shows of one configuration, a line for every budget."""
     unit = _unit(comparisons)
     reasons = [f"{found.budget}: {found.reason}" for found in comparisons if found.reason]
-    table = Table(
-        title=Text.assemble((configuration, "bold"), f" · {TITLE}"),
-        caption=Text("\n".join(reasons)) if reasons else None,
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        title_style="",
-        caption_style="",
-        pad_edge=False,
-    )
+    table = plain_table(configuration, [TITLE], reasons)
     for heading, detail in (("Budget", ""), ("By FLOPs", "UPEM"), (f"p50, {unit.name}", ""), ("By latency", "UPEM")):
         table.add_column(_two(heading, detail), justify="right" if "p50" in heading else "left", no_wrap=True)
     table.add_column(f"p50, {unit.name}", justify="right", no_wrap=True)

@@ -43,22 +43,22 @@ class GroupCorrelation:
     rank: Correlation
 
 
-def pearson(upem: ArrayLike, accuracy: ArrayLike, *, confidence: float = 0.95) -> Correlation:
-    """Return Pearson's correlation of two equally long sequences, with Fisher's interval."""
+def pearson(upem: ArrayLike, accuracy: ArrayLike) -> Correlation:
+    """Return Pearson's correlation of two equally long sequences, with Fisher's 95% interval."""
     x, y = _checked(upem, accuracy)
-    return _correlation(x, y, len(x), confidence)
+    return _correlation(x, y, len(x))
 
 
-def spearman(upem: ArrayLike, accuracy: ArrayLike, *, confidence: float = 0.95) -> Correlation:
+def spearman(upem: ArrayLike, accuracy: ArrayLike) -> Correlation:
     """Return Spearman's rank correlation with the interval of Bonett and Wright (Psychometrika 65, 2000).
 
     Fisher's, with the variance of z times 1 + r^2 / 2.
     """
     x, y = _checked(upem, accuracy)
-    return _correlation(stats.rankdata(x), stats.rankdata(y), len(x), confidence, rank=True)
+    return _correlation(stats.rankdata(x), stats.rankdata(y), len(x), rank=True)
 
 
-def partial(upem: ArrayLike, accuracy: ArrayLike, macs: ArrayLike, *, confidence: float = 0.95) -> Correlation:
+def partial(upem: ArrayLike, accuracy: ArrayLike, macs: ArrayLike) -> Correlation:
     """Return the correlation of what log multiply-adds leave unexplained of either quantity.
 
     The residuals of two linear regressions on log `macs`; Fisher's interval has one degree of freedom less for it.
@@ -68,7 +68,7 @@ def partial(upem: ArrayLike, accuracy: ArrayLike, macs: ArrayLike, *, confidence
         raise ValueError("multiply-adds must be positive")
     design = np.column_stack([np.ones(len(size)), np.log(size)])
     x, y = (_residuals(design, values) for values in (x, y))
-    return _correlation(x, y, len(x) - 1, confidence)
+    return _correlation(x, y, len(x) - 1)
 
 
 def correlate(
@@ -98,15 +98,15 @@ def correlate(
     ]
 
 
-def _correlation(x: Floats, y: Floats, count: int, confidence: float, *, rank: bool = False) -> Correlation:
-    """Return Pearson's coefficient and the interval that Fisher's z has for `count` points, or as many ranks."""
+def _correlation(x: Floats, y: Floats, count: int, *, rank: bool = False) -> Correlation:
+    """Return Pearson's coefficient and the 95% interval that Fisher's z has for `count` points, or as many ranks."""
     if not (np.ptp(x) and np.ptp(y)):
         return Correlation(np.nan, np.nan, np.nan)
     value = float(stats.pearsonr(x, y).statistic)
     with np.errstate(divide="ignore"):
         z = np.arctanh(value)
     variance = (1 + value**2 / 2 if rank else 1.0) / (count - 3)
-    reach = special.ndtri(0.5 + confidence / 2) * np.sqrt(variance)
+    reach = special.ndtri(0.975) * np.sqrt(variance)
     return Correlation(value, float(np.tanh(z - reach)), float(np.tanh(z + reach)))
 
 

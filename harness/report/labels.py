@@ -19,6 +19,7 @@ _ANGLES = (135, 45, -45, -135, 90, 180, 0, -90, 112, 158, 67, 22, -22, -67, -112
 _DISTANCES = (8, 12, 18, 25, 34, 46, 60, 77, 97, 120)
 """Where a label may go around its point: degrees, in order of preference, and points of 1/72 inch."""
 _LEADER_FROM = 14
+_MARKER = 10
 _CLEARANCE = 2
 
 
@@ -31,9 +32,7 @@ class Label(NamedTuple):
     colour: str
 
 
-def place_labels(
-    axes: Axes, labels: Sequence[Label], *, crowd: Sequence[Point] = (), marker_points: float = 10
-) -> list[Annotation]:
+def place_labels(axes: Axes, labels: Sequence[Label], *, crowd: Sequence[Point] = ()) -> list[Annotation]:
     """Add the labels to ``axes``, each where it overlaps least; call this when the figure's layout is final.
 
     Overlap with another text, a labelled marker or the panel's edge costs most, covering a point of ``crowd`` (data
@@ -43,9 +42,7 @@ def place_labels(
         return []
     scale = axes.figure.dpi / 72
     taken = [text.get_window_extent() for text in axes.texts]
-    taken += [
-        _around(x, y, marker_points * scale) for x, y in axes.transData.transform([label[:2] for label in labels])
-    ]
+    taken += [_around(x, y, _MARKER * scale) for x, y in axes.transData.transform([label[:2] for label in labels])]
     dots = axes.transData.transform(crowd) if len(crowd) else np.empty((0, 2))
     placed = []
     for label in sorted(labels):

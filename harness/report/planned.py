@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.plain_table import plain_table
 from harness.report.words import UNKNOWN, count, digits, interval, time_unit
 
 
@@ -62,17 +62,7 @@ def planned_table(title: Sequence[str], answers: Sequence[PlannedAnswer], notes:
             )
         ),
     ]
-    table = Table(
-        title=Text.assemble((title[0], "bold"), *(f" · {text}" for text in title[1:])),
-        caption="\n".join(notes),
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        title_style="",
-        caption_style="",
-        collapse_padding=True,
-        pad_edge=False,
-    )
+    table = plain_table(title[0], title[1:], notes)
     shown = [(heading, cell) for heading, cell, known in columns if known]
     table.add_column("Budget", overflow="fold")
     for heading, _ in shown:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.plain_table import plain_table
 from harness.report.rows import Row
 from harness.report.words import (
     UNKNOWN,
@@ -71,17 +71,7 @@ def _fitting(rows: Sequence[Row], names: Mapping[str, str], width: int) -> Table
 
 def _table(rows: Sequence[Row], names: Mapping[str, str], without: frozenset[str]) -> Table:
     shared = shared_configuration(rows)
-    table = Table(
-        title=Text.assemble((rows[0].device, "bold"), *(f" · {text}" for text in shared)),
-        caption=_caption([*_reasons(rows, names), *_least_losses(rows, shared)]),
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-        title_style="",
-        caption_style="",
-        collapse_padding=True,
-        pad_edge=False,
-    )
+    table = plain_table(rows[0].device, shared, [*_reasons(rows, names), *_least_losses(rows, shared)])
     shown = _columns(rows, names, shared, without)
     for column in shown:
         lines = [(column.heading, ""), (column.detail, "dim")]
@@ -153,10 +143,6 @@ def _accuracy(row: Row) -> Lines:
 def _verdict(row: Row) -> Lines:
     words = [row.within_budget or UNKNOWN, row.status if row.status != "ok" else ""]
     return [(word, _COLOURS.get(word, "")) for word in words]
-
-
-def _caption(lines: Sequence[str]) -> Text | None:
-    return Text("\n".join(lines)) if lines else None
 
 
 def _least_losses(rows: Sequence[Row], shared: Sequence[str]) -> list[str]:

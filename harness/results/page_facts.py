@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from harness.bank import BankError, load_bank
-from harness.export import subnet_filename, topology_key
-from harness.measuring import ProcessRecord, Span, StoreError, read_measurements
+from harness.measuring import Measured, ProcessRecord, Span, StoreError, read_measurements
 from harness.report import Caution, Layer, Moment, ProcessSamples, Row, RunFacts, SubnetSamples, series_name
 from harness.running import Record, RunFolder
 
@@ -36,22 +32,31 @@ _FINGERPRINT = {
     "boot_id": "Boot",
 }
 
+_NAMELESS = (
+    "measurements.sqlite is of an older version and does not say which subnet its raw samples are of.",
+    "Charts of them are left out; search --measure on this run writes it anew.",
+)
+
 
 def run_facts(folder: RunFolder, rows: Sequence[Row], warnings: Iterable[str]) -> RunFacts:
     """Return what the run folder knows beside `rows`; `warnings` are those of the stages.
 
-    Where its measurements cannot be read, the page does without, and says so.
+    Where its measurements cannot be read, or do not say what they are of, the page does without, and says so.
     """
     cautions = [*map(Caution, warnings), *_findings(folder.record), *map(Caution, folder.record.errors)]
     records: list[ProcessRecord] = []
+    finalists: dict[Measured, list[ProcessRecord]] = {}
     if folder.measurements.exists():
         try:
-            records = read_measurements(folder.measurements)
+            measured = read_measurements(folder.measurements)
+            records, finalists = measured.records, measured.finalists()
+            if measured.names is None:
+                cautions.append(Caution(*_NAMELESS))
         except StoreError as error:
             cautions.append(Caution(str(error), "Charts of raw samples are left out; the figures are in tradeoff.csv."))
     return RunFacts(
         layers=_layers(folder),
-        samples=_samples(folder, rows, records),
+        samples=_samples(rows, finalists),
         moments=_moments(records),
         environment=_environment(folder.record),
         cautions=cautions,
@@ -70,31 +75,15 @@ def _findings(record: Record) -> list[Caution]:
     return [Caution(f"{device}: {finding}") for device, found in record.findings.items() for finding in found]
 
 
-def _samples(folder: RunFolder, rows: Sequence[Row], records: Sequence[ProcessRecord]) -> list[SubnetSamples]:
-    """Return the finalists' samples of every selected subnet: its file has the graph that they were filed under."""
-    chosen = [row for row in rows if row.selected == "yes" and row.cost_source == "measured"]
-    names = {subnet_filename(row.arch_id, row.precision, row.batch_size) for row in chosen}
-    topologies = {name: _topology(folder.subnets / name) for name in names}
+def _samples(rows: Sequence[Row], finalists: Mapping[Measured, Sequence[ProcessRecord]]) -> list[SubnetSamples]:
+    """Return the finalists' samples of every selected subnet."""
     found = []
-    for row in chosen:
-        topology = topologies[subnet_filename(row.arch_id, row.precision, row.batch_size)]
-        own = [record for record in records if _is_of(record, row, topology)]
-        samples = [ProcessSamples(record.recorded_at, record.rounds_ns, record.anchor_ns) for record in own]
-        found.append(SubnetSamples(row.device, row.precision, row.batch_size, row.arch_id, samples))
+    for row in rows:
+        if row.selected == "yes" and row.cost_source == "measured":
+            own = finalists.get(Measured(row.device, row.precision, row.batch_size, row.arch_id), ())
+            samples = [ProcessSamples(record.recorded_at, record.rounds_ns, record.anchor_ns) for record in own]
+            found.append(SubnetSamples(row.device, row.precision, row.batch_size, row.arch_id, samples))
     return found
-
-
-def _topology(file: Path) -> str | None:
-    """Return what a file's measurements are filed under; None where it is not there or no network."""
-    try:
-        return topology_key(file.read_bytes())
-    except (OSError, DecodeError):
-        return None
-
-
-def _is_of(record: ProcessRecord, row: Row, topology: str | None) -> bool:
-    measured = (record.kind, record.topology, record.fingerprint.device, record.precision, record.batch_size)
-    return measured == ("finalist", topology, row.device, row.precision, row.batch_size)
 
 
 def _moments(records: Iterable[ProcessRecord]) -> dict[str, list[Moment]]:

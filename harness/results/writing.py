@@ -63,3 +63,4 @@ def write_report(run: Run, rows: Sequence[Row], cautions: Sequence[str]) -> None
             run.console.say(sentence)
     for caution in cautions:
         run.console.warn(caution)
+    run.console.say(f"explore {run.folder.page}; the files to deploy, each with a card, are in {run.folder.subnets}")

@@ -16,6 +16,7 @@ from harness.adaptation import AdaptationSettings, check_health, find_hardware, 
 from harness.bank import Architecture, ModelBank, save_bank
 from harness.costs import ComplexityCounter
 from harness.data import Domains
+from harness.data.domains import Undecoded
 from harness.running import Run, RunError, RunSettings, settings_from
 from harness.search import costliest_uniform
 from harness.training.adapting import new_bank
@@ -76,8 +77,9 @@ def pretrain(run: Run) -> None:
 
 def own_target(domains: Domains) -> Domains:
     """Return domains whose target is the source's training images, in random order: no other image is seen."""
-    order = torch.randperm(len(domains.source), generator=torch.Generator().manual_seed(0))
-    return replace(domains, target=domains.source.images[order])
+    images = domains.source.images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    return replace(domains, target=images.subset(order) if isinstance(images, Undecoded) else images[order])
 
 
 def at_length(settings: RunSettings, images: int) -> AdaptationSettings:

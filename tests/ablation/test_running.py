@@ -1,5 +1,6 @@
 """The ablation end to end, tiny, on real digits: cells are kept, resumed, and never trained twice."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,16 @@ from harness.ablation import BUDGETS, AblationError, Plan, share
 from harness.ablation.budgets import budget_architectures, random_architectures
 from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
-from harness.ablation.parts import Cell, ConvergencePart, SearchPart, UpemPart, read_part
+from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, SearchPart, UpemPart, read_part
 from harness.ablation.tasks import load_task
-from harness.ablation.variants import variant
+from harness.ablation.variants import Variant, variant
 from harness.bank import create_bank, load_bank
 from harness.costs import ComplexityCounter
 from harness.report.ablation import UPEM_FORMS
 from tests.ablation.conftest import MEASURED
 from tests.ablation.plans import TINY, plan, run
+from tests.data.made import mnist
+from tests.runs import Runner
 
 SLIMDA, SYMNET = variant("slimda"), variant("symnet", "symnet")
 
@@ -38,7 +41,28 @@ def times(folder: Path) -> dict[Path, int]:
 def test_every_cell_has_every_budget_and_source_only_both_statistics(finished: Path) -> None:
     assert [len(cell(finished, m).outcomes) for m in ("source-only", "symnet", "slimda")] == [14, 7, 7]
     assert all(0.0 <= outcome.accuracy <= 1.0 for outcome in cell(finished, "slimda").outcomes)
-    assert [bool(cell(finished, m).scored) for m in ("symnet", "slimda")] == [False, True]
+
+
+def test_subnets_are_scored_at_random_for_the_ladder_alone_and_of_slimda_alone(tmp_path: Path) -> None:
+    def scored(*experiments: str, methods: tuple[str, ...] | None = None) -> list[Variant]:
+        wanted = plan(tmp_path, *experiments, methods=methods).wanted
+        return [variant for variant, part in wanted if part == "correlation"]
+
+    assert scored("ladder") == [SLIMDA]
+    assert scored("ladder", methods=("symnet", "seed")) == []
+    assert scored("confidence", "heads", "adapted-head", "convergence") == []
+
+
+def test_a_cell_of_an_older_version_which_held_the_scores_too_is_kept(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    path, scores = (folder / "cells" / f"digits-seed0-slimda{part}.json" for part in ("", ".correlation"))
+    both = {**json.loads(path.read_text()), "scored": json.loads(scores.read_text())["scored"]}
+    path.write_text(json.dumps(both))
+    before = path.read_bytes(), scores.read_bytes()
+    scores.unlink()
+    run(whole(folder))
+    assert (path.read_bytes(), scores.read_bytes()) == before
 
 
 def test_standalone_trains_a_network_for_every_budget(tmp_path: Path) -> None:
@@ -57,7 +81,9 @@ def test_what_is_finished_is_not_made_again(finished: Path) -> None:
 def test_a_lost_result_is_measured_again_on_the_kept_bank_and_is_the_same(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    lost = [folder / "cells" / f"digits-seed0-slimda{part}.json" for part in ("", ".search", ".convergence")]
+    lost = [
+        folder / "cells" / f"digits-seed0-slimda{part}.json" for part in ("", ".correlation", ".search", ".convergence")
+    ]
     before = {path: path.read_bytes() for path in lost}
     for path in lost:
         path.unlink()
@@ -116,7 +142,8 @@ def test_upem_is_told_in_all_forms_at_every_budget_without_the_anchor(finished: 
 
 def test_the_default_form_and_the_ladders_sharpened_one_are_the_ladders_upem(finished: Path) -> None:
     every = {s.widths: s for s in read_part(plan(finished), "digits", 0, SLIMDA, "upem", UpemPart).scored}
-    ladder = [one for one in cell(finished, "slimda").scored if one.widths in every]
+    ladder = read_part(plan(finished), "digits", 0, SLIMDA, "correlation", CorrelationPart).scored
+    ladder = [one for one in ladder if one.widths in every]
     assert ladder
     for one in ladder:
         assert every[one.widths].upem["l2-plain-full"] == pytest.approx(one.upem, abs=1e-6)
@@ -182,6 +209,22 @@ def test_a_correlation_has_at_least_30_distinct_architectures_near_every_budget(
     assert bank.space.full not in {arch for _, arch in found}
     assert all(0.7 * share(b) <= counter.compute_fraction(arch) <= share(b) for b, arch in found)
     assert found[:each] == list(random_architectures(bank, 3, BUDGETS[:1], each))
+
+
+def test_what_is_absent_of_a_pair_is_downloaded_where_that_is_asked_for(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unreachable:
+        def __init__(self, root: str, *, train: bool, download: bool) -> None:
+            raise RuntimeError("no network.")
+
+    monkeypatch.setattr("harness.data.small.USPS", Unreachable)
+    mnist(tmp_path / "mnist")
+    asked = ("ablation", "--run", tmp_path / "run", "--tasks", "mnist->usps", "--data-root", tmp_path, "--seeds", 1)
+    absent = runner(*asked)
+    assert (absent.code, "--download fetches it" in absent.sentence) == (2, True)
+    failed = runner(*asked, "--download")
+    assert (failed.code, "usps could not be downloaded" in failed.sentence) == (2, True)
 
 
 def test_unknown_tasks_and_missing_data_are_told(tmp_path: Path) -> None:

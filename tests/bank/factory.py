@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.bank import ModelBank, SlimmableBatchNorm2d, SlimmableConv2d, create_bank
+from harness.bank import ModelBank, SlimmableBatchNorm2d, SlimmableConv2d, Statistics, create_bank
 
 #: The smallest images that each model is tested on.
 SHAPES = {
@@ -28,6 +28,16 @@ def lived_in_bank(model: str, classes: int = 5, seed: int = 0) -> ModelBank:
                 module.running_mean.normal_(0.0, 0.3, generator=generator)
                 module.running_var.uniform_(0.5, 2.0, generator=generator)
     return bank
+
+
+def stored_statistics(bank: ModelBank) -> Statistics:
+    """Return the full width's running statistics: those that imported weights came with."""
+    norms = [module for module in bank.backbone.modules() if isinstance(module, SlimmableBatchNorm2d)]
+    return {
+        n.name: (n.running_mean, n.running_var)
+        for n in norms
+        if n.running_mean is not None and n.running_var is not None
+    }
 
 
 def stem_of(bank: ModelBank) -> SlimmableConv2d:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness.bank import MODELS, Head, ModelBank, create_bank
-from tests.bank.factory import images_for, lived_in_bank
+from tests.bank.factory import images_for, lived_in_bank, stored_statistics
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -89,7 +89,7 @@ def test_the_layers_of_a_bank_are_those_of_its_cuts_in_shape_and_order(model: st
 
 def test_a_cut_shares_no_memory_with_the_bank_even_at_full_width() -> None:
     bank = bank_of("resnet8")
-    statistics = bank.stored_statistics()
+    statistics = stored_statistics(bank)
     cut = bank.cut(bank.space.full, statistics)
     bank_memory = {tensor.untyped_storage().data_ptr() for tensor in bank.state_dict().values()}
     cut_memory = {tensor.untyped_storage().data_ptr() for tensor in cut.state_dict().values()}

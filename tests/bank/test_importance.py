@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.bank import ModelBank, create_bank
 from harness.bank.importance import sort_channels
-from tests.bank.factory import images_for, lived_in_bank
+from tests.bank.factory import images_for, lived_in_bank, stored_statistics
 from tests.bank.test_torchvision import images, torchvision_network
 
 
@@ -22,7 +22,7 @@ def test_sorting_leaves_what_torchvision_s_network_computes_at_full_width(model:
     assert not any(torch.equal(value, before[name]) for name, value in bank.backbone.named_parameters())
     with torch.no_grad():
         expected = network(images())
-        for logits in bank(images(), bank.space.full, bank.stored_statistics()):
+        for logits in bank(images(), bank.space.full, stored_statistics(bank)):
             torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 

@@ -22,7 +22,7 @@ from harness.bank import (
     start_from,
     weights_digest,
 )
-from tests.bank.factory import images_for
+from tests.bank.factory import images_for, stored_statistics
 from tests.bank.test_torchvision import images, torchvision_network
 
 CLASSES = tuple("abcdefg")
@@ -31,7 +31,7 @@ Weights = dict[str, Tensor]
 
 def full_logits(bank: ModelBank, images: Tensor) -> Tensor:
     with torch.no_grad():
-        return bank.logits(images, bank.space.full, bank.stored_statistics())
+        return bank.logits(images, bank.space.full, stored_statistics(bank))
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +280,6 @@ class TestImageNet:
         network.fc = nn.Identity()
         with torch.no_grad():
             expected = network(images())
-            found = bank.features(images(), bank.space.full, Normalisation(given=bank.stored_statistics()))
+            found = bank.features(images(), bank.space.full, Normalisation(given=stored_statistics(bank)))
         tolerance = 1e-5 * float(expected.abs().max())
         torch.testing.assert_close(found.sort().values, expected.sort().values, rtol=1e-5, atol=tolerance)

@@ -8,6 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from harness.bank import BankError, create_bank
+from tests.bank.factory import stored_statistics
 
 MODELS = ["resnet18", "resnet34", "resnet50", "mobilenet_v2"]
 
@@ -40,8 +41,8 @@ def test_with_torchvision_s_weights_the_full_bank_gives_torchvision_s_outputs(mo
     bank.load_torchvision(network.state_dict())
     with torch.no_grad():
         expected = network(images())
-        outputs = bank(images(), bank.space.full, bank.stored_statistics())
-        for logits in (*outputs, bank.cut(bank.space.full, bank.stored_statistics())(images())):
+        outputs = bank(images(), bank.space.full, stored_statistics(bank))
+        for logits in (*outputs, bank.cut(bank.space.full, stored_statistics(bank))(images())):
             torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 

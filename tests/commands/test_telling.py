@@ -23,8 +23,15 @@ class TestTalking:
         told = (quick_run.parent / "err.txt").read_text()
         for words in ("reading the images", "adapting (slimda)", "measuring finalists on tiny", str(quick_run)):
             assert words in told
+        assert "1258 target images to adapt to, 539 with labels for the report" in " ".join(told.split())
+        assert " ".join(told.split()).endswith(f"each with a card, are in {quick_run / 'subnets'}")
         closing = told[told.rindex("onnxruntime") :]
         assert all(row.arch_id in closing for row in selected(quick_run))
+
+    def test_a_stage_alone_ends_with_the_command_of_the_next(self, runner: Runner, copied: Path, store: Path) -> None:
+        done = runner("search", "--run", copied, "--store", store)
+        assert done.code == 0, done.err
+        assert done.err.rstrip().endswith(f"next: python benchmark.py report --run {copied} --store {store}")
 
     def test_quiet_says_nothing_where_nothing_is_wrong(self, runner: Runner, copied: Path) -> None:
         assert runner("report", "--run", copied, "--quiet") == Result(0, "", "")

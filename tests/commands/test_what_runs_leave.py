@@ -197,7 +197,7 @@ class TestSubnets:
             assert json.loads(about["classes"]) == list("0123456789")
             assert (about["widths"], about["arch_id"], about["model"]) == (row.widths, row.arch_id, "resnet8")
             assert (about["data"], about["method"], about["seed"]) == ("digits", "slimda", "0")
-            assert Preprocessing.from_json(about["preprocessing"]).size == (16, 16)
+            assert Preprocessing.model_validate_json(about["preprocessing"]).size == (16, 16)
 
     def test_have_a_card_each_with_what_was_measured(self, quick_run: Path) -> None:
         cards = {path.stem: path.read_text() for path in (quick_run / "subnets").glob("*.md")}

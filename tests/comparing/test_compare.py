@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,11 @@ def test_measurements_that_both_runs_took_from_one_store_are_not_compared(before
     assert "same measurements in both runs" in told
 
 
-def test_figures_that_no_raw_samples_support_are_not_compared(before: Path, tmp_path: Path) -> None:
+def test_a_subnet_without_raw_samples_is_not_compared(before: Path, tmp_path: Path) -> None:
     after = made_run(tmp_path / "after", LATENCIES, seed=2)
-    text = (after / "tradeoff.csv").read_text()
-    figure = next(line for line in csv.DictReader(text.splitlines()) if line["arch_id"] == B)["first_ms"]
-    lines = [line.replace(f",{figure},", ",0.5,", 1) if B in line else line for line in text.splitlines()]
-    (after / "tradeoff.csv").write_text("\n".join(lines) + "\n")
+    with sqlite3.connect(after / "measurements.sqlite") as connection:
+        (topology,) = connection.execute("SELECT topology FROM networks WHERE name = ?", (B,)).fetchone()
+        connection.execute("DELETE FROM records WHERE topology = ?", (topology,))
     _, found, _ = compared(before, after)
     assert found[B]["reason"] == "after: its raw samples are not in measurements.sqlite"
     assert found[C]["verdict"] == "no difference"
@@ -184,6 +184,16 @@ class TestRefusals:
         assert "cannot be read" in self.refused(before, other)
         (other / "measurements.sqlite").unlink()
         assert "has no measurements.sqlite" in self.refused(before, other)
+
+    def test_measurements_of_an_older_version_that_do_not_say_what_they_are_of(
+        self, before: Path, tmp_path: Path
+    ) -> None:
+        other = made_run(tmp_path / "other", LATENCIES, seed=2)
+        with sqlite3.connect(other / "measurements.sqlite") as connection:
+            connection.execute("DROP TABLE networks")
+        assert f"does not say which network its raw samples are of; benchmark.py search --run {other}" in self.refused(
+            before, other
+        )
 
     def test_a_file_that_cannot_be_written(self, before: Path, tmp_path: Path) -> None:
         other = made_run(tmp_path / "other", LATENCIES, seed=2)

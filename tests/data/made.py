@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
+from torch import Tensor
+
+from harness.data import Preprocessing
+from harness.data.reading import centre, read_resized
 
 
 def picture(file: Path, seed: int, size: tuple[int, int] = (24, 20), mode: str = "RGB") -> Path:
@@ -18,6 +22,11 @@ def picture(file: Path, seed: int, size: tuple[int, int] = (24, 20), mode: str =
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).convert(mode).save(file)
     return file
+
+
+def read_image(file: Path, preprocessing: Preprocessing) -> Tensor:
+    """Return an image as a network is given it, but for normalisation: uint8 [C, H, W]."""
+    return centre(read_resized(file, preprocessing), preprocessing)
 
 
 def classes(root: Path, names: Iterable[str] = "ab", count: int = 10, start: int = 0) -> Path:

@@ -168,6 +168,7 @@ def test_a_download_is_asked_of_torchvision_and_its_failure_is_told(
     assert not fetched
     assert len(read_small("mnist", tmp_path, download=True).test[1]) == 20
     assert set(fetched) == {str(tmp_path / "mnist")}
+    assert len(read_small("mnist", tmp_path / "new" / "data", download=True).test[1]) == 20
     fetched.clear()
     read_small("mnist", tmp_path, download=True)
     assert not fetched

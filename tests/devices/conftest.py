@@ -5,7 +5,9 @@ import pytest
 
 from devices import AgentProcess, Device, DeviceProfile, connect, load_profile
 from tests.boards.jetson import FakeJetson, make_fake_jetson
+from tests.boards.sysfs import make_fake_sysfs
 from tests.devices.networks import write_network
+from tests.devices.sensors import Make
 
 
 @pytest.fixture
@@ -19,8 +21,14 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def device(profile: DeviceProfile, tmp_path: Path) -> Iterator[Device]:
-    with connect(profile, state=tmp_path / "state", lock_wait_s=0) as device:
+def state(tmp_path: Path) -> Path:
+    """The folder of what is kept of devices."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def device(profile: DeviceProfile, state: Path) -> Iterator[Device]:
+    with connect(profile, state=state, lock_wait_s=0) as device:
         yield device
 
 
@@ -51,3 +59,9 @@ def make_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeBoard:
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     return write_network(tmp_path / "large.onnx", 16384)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Make a board's sysfs by the board's name."""
+    return lambda name: make_fake_sysfs(tmp_path / name, name)

@@ -1,43 +1,26 @@
 """The trtexec engine in the real agent, against each version's options with ONNX Runtime behind it."""
 
-import math
 import os
 import re
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from devices import AgentProcess, Device, DeviceProfile, EngineFailed, EngineTimedOut, Visit, connect
-from devices.agent.engines import trtexec_tool
-from devices.agent.engines.contract import EngineError
-from devices.agent.engines.trtexec_tool import read_output, read_times
+from devices import DeviceProfile, EngineFailed, EngineTimedOut, Visit
 from tests.boards.fake_jetson.plan import recipe_of
 from tests.boards.jetson import FakeJetson
 from tests.devices.conftest import MakeBoard
+from tests.devices.engine_runs import IMAGES, described, expected, fresh_agent, plans
 from tests.devices.networks import SHAPE, write_halved_network, write_network, write_quantised_network
-from tests.devices.test_tensorrt_engine import IMAGES, described, expected, plans
 
 
 @pytest.fixture
 def profile(profile: DeviceProfile) -> DeviceProfile:
     return profile.override(engines=["trtexec"])
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@contextmanager
-def fresh_agent(profile: DeviceProfile, state: Path) -> Iterator[tuple[Device, AgentProcess]]:
-    with connect(profile, state=state, lock_wait_s=0) as device, device.agent() as agent:
-        yield device, agent
 
 
 def tools(board: FakeJetson) -> list[psutil.Process]:
@@ -274,81 +257,6 @@ def test_a_loaded_network_does_not_need_what_is_kept_and_leaves_nothing_when_unl
         assert len(agent.run_round([Visit(model.handle, 0, 2)]).samples[0]) == 2
         agent.unload(model)
         assert {path.name for path in work.iterdir()} - before <= {device.put(network)}
-
-
-TIMES = '[ {{ "startH2dMs" : 1.5, "endD2hMs" : {end}, "computeMs" : {compute} }} ]'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{}",
-        "[1]",
-        "null",
-        '{"startH2dMs": 1}',
-        TIMES.format(end=3, compute='"2"'),
-        TIMES.format(end=3, compute="true"),
-        TIMES.format(end="NaN", compute=1),
-        TIMES.format(end="1e999", compute=1),
-        TIMES.format(end=1.5, compute=1),
-        TIMES.format(end=1.0, compute=1),
-        TIMES.format(end=3, compute=0),
-        TIMES.format(end=3, compute=1e-9),
-    ],
-)
-def test_a_file_of_times_without_sense_is_refused(text: str) -> None:
-    with pytest.raises(EngineError):
-        read_times(text, 1)
-
-
-def test_times_become_nanoseconds_and_the_last_runs_count() -> None:
-    entries = ", ".join(TIMES.format(end=1.5 + n, compute=f"{n}e-1")[1:-1] for n in range(1, 5))
-    samples = read_times(f"[{entries}]", 2)
-    assert samples.host == [3_000_000, 4_000_000]
-    assert samples.compute == [300_000, 400_000]
-
-
-OUTPUT = '[\n  {{ "name" : "logits"\n  , "dimensions" : "{shape}"\n  , "values" : [ {values} ]\n  }}\n]\n'
-
-
-def test_an_output_is_read_with_what_is_no_number() -> None:
-    found = read_output(OUTPUT.format(shape="(1, 5)", values="1.25, -2e-05, nan, -nan, -inf"))
-    assert found.shape == (1, 5)
-    assert found.values[:2] == [1.25, -2e-05]
-    assert all(map(math.isnan, found.values[2:4]))
-    assert found.values[4] == -math.inf
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        OUTPUT.format(shape="(1, 2)", values="1"),
-        OUTPUT.format(shape="(1)", values='"x"'),
-        OUTPUT.format(shape="(1)", values="[]"),
-        "[1]",
-        '[{"name": "a", "dimensions": 3, "values": [1]}]',
-    ],
-)
-def test_an_output_without_sense_is_refused(text: str) -> None:
-    with pytest.raises(EngineError):
-        read_output(text)
-
-
-def test_the_places_of_the_packages_come_before_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, number in (("package", 8502), ("path", 100300)):
-        program = tmp_path / name / "trtexec"
-        program.parent.mkdir()
-        program.write_text(f"#!/bin/sh\necho '&&&& RUNNING TensorRT.trtexec [TensorRT v{number}] # trtexec --help'\n")
-        program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    monkeypatch.setattr(trtexec_tool, "_PLACES", (str(tmp_path / "absent"), str(tmp_path / "package" / "trtexec")))
-    assert trtexec_tool.Trtexec().version == "8.5.2"
-    (tmp_path / "package" / "trtexec").unlink()
-    assert trtexec_tool.Trtexec().version == "10.3.0"
 
 
 def test_the_shape_of_the_input_is_the_file_s(

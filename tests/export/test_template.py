@@ -19,7 +19,7 @@ from harness.bank.plain import Residual
 from harness.export import Template, topology_key, verify
 from harness.export.graph import GraphWriter
 from harness.export.template import folded
-from tests.bank.factory import images_for, lived_in_bank
+from tests.bank.factory import images_for, lived_in_bank, stored_statistics
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -116,7 +116,7 @@ def test_folding_equals_torch_s_fusion_of_convolution_and_batch_norm(small: Mode
 def test_exporting_leaves_the_bank_as_it_was(small: ModelBank) -> None:
     before = {name: value.clone() for name, value in small.state_dict().items()}
     arch = small.space.full
-    Template.create(small).subnet(small, arch, small.stored_statistics())
+    Template.create(small).subnet(small, arch, stored_statistics(small))
     for name, value in small.state_dict().items():
         assert torch.equal(value, before[name]), name
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from devices import Fingerprint, Protocol, Reading
-from harness.measuring import ProcessRecord
+from harness.measuring import MemoryRecord, ProcessRecord
 
 FINGERPRINT = Fingerprint(
     device="cpu",
@@ -54,6 +54,20 @@ def record(
     return ProcessRecord(
         rounds_ns=tuple(map(tuple, rounds_ns)), anchor_ns=tuple(map(tuple, anchor)), **{**values, **changes}
     )
+
+
+def memory(**changes: Any) -> MemoryRecord:
+    """Return the record of a pass over memory."""
+    values: dict[str, Any] = {
+        "uid": "m1",
+        "topology": "t",
+        "precision": "fp32",
+        "batch_size": 1,
+        "fingerprint": FINGERPRINT,
+        "protocol": Protocol(),
+        "recorded_at": "2024-01-01T00:00:00.000+00:00",
+    }
+    return MemoryRecord(**{**values, **changes})
 
 
 def reading(**changes: Any) -> Reading:

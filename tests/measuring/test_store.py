@@ -7,19 +7,10 @@ from typing import Any
 import pytest
 
 from devices import Fingerprint, Protocol
-from harness.measuring import (
-    EnergyRecord,
-    Measurement,
-    MeasurementError,
-    MemoryRecord,
-    Store,
-    Subject,
-    read_measurements,
-    save_measurements,
-)
+from harness.measuring import EnergyRecord, MeasurementError, MemoryRecord, Store, Subject
 from harness.measuring.conditions import conditions_of
-from harness.measuring.results import ProcessRecord, device_key
-from tests.measuring.records import FINGERPRINT, reading, record
+from harness.measuring.results import device_key
+from tests.measuring.records import FINGERPRINT, memory, reading, record
 
 SUBJECT = Subject("any name", Path("any.onnx"), "t")
 
@@ -123,34 +114,6 @@ def test_a_record_that_makes_no_sense_is_a_measurement_error(store: Store) -> No
         store.find(FINGERPRINT, SUBJECT, "finalist")
 
 
-def test_the_run_s_own_file_holds_exactly_its_measurements_and_is_a_store(store: Store, tmp_path: Path) -> None:
-    kept, other = record(), record()
-    store.add([kept, other])
-    path = tmp_path / "measurements.sqlite"
-    for _ in range(2):
-        save_measurements([Measurement(SUBJECT, (kept,), "ok")] * 2, path)
-    assert [file.name for file in tmp_path.glob("measurements*")] == [path.name]
-    assert Store(path).find(FINGERPRINT, SUBJECT, "finalist") == [kept]
-
-
-def test_a_place_that_cannot_be_written_is_a_measurement_error(tmp_path: Path) -> None:
-    with pytest.raises(MeasurementError, match="cannot be written"):
-        save_measurements([], tmp_path / "absent" / "measurements.sqlite")
-
-
-def memory(**changes: Any) -> MemoryRecord:
-    values: dict[str, Any] = {
-        "uid": "m1",
-        "topology": "t",
-        "precision": "fp32",
-        "batch_size": 1,
-        "fingerprint": FINGERPRINT,
-        "protocol": Protocol(),
-        "recorded_at": "2024-01-01T00:00:00.000+00:00",
-    }
-    return MemoryRecord(**{**values, **changes})
-
-
 def test_conditions_come_back_as_they_were_kept(store: Store) -> None:
     conditions = conditions_of(
         [reading(cpu_mhz=2000, temperatures_c={"cpu": 50}), reading(cpu_mhz=1800, throttling=("hot",))]
@@ -208,30 +171,3 @@ def test_the_last_pass_of_a_kind_is_found_for_its_device_and_graph_alone(store: 
     assert store.latest(FINGERPRINT, SUBJECT, EnergyRecord) is None
     assert store.latest(FINGERPRINT, Subject("x", Path("x"), "other"), MemoryRecord) is None
     assert store.latest(FINGERPRINT.model_copy(update={"power_mode": "15W"}), SUBJECT, MemoryRecord) is None
-
-
-def test_passes_are_saved_with_the_run_s_measurements(tmp_path: Path) -> None:
-    path = tmp_path / "measurements.sqlite"
-    kept = memory(reason="no sensor")
-    save_measurements([Measurement(SUBJECT, (record(),), "ok")], path, [kept, kept])
-    assert Store(path).latest(FINGERPRINT, SUBJECT, MemoryRecord) == kept
-    assert isinstance(Store(path).find(FINGERPRINT, SUBJECT, "finalist")[0], ProcessRecord)
-
-
-def test_a_run_s_measurements_are_read_in_order_of_time_and_not_touched(tmp_path: Path) -> None:
-    path = tmp_path / "a run?" / "measurements.sqlite"
-    path.parent.mkdir()
-    late, early = record(uid="late", recorded_at="2025-01-01T00:00:00.000+00:00"), record(uid="early")
-    save_measurements([Measurement(SUBJECT, (late, early), "ok")], path)
-    before = path.read_bytes()
-    assert read_measurements(path) == [early, late]
-    assert path.read_bytes() == before
-    assert [found.name for found in path.parent.iterdir()] == [path.name]
-
-
-@pytest.mark.parametrize("content", [b"no database", b""])
-def test_measurements_that_cannot_be_read_are_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "measurements.sqlite"
-    path.write_bytes(content)
-    with pytest.raises(MeasurementError, match=r"the measurements in .* cannot be read: "):
-        read_measurements(path)

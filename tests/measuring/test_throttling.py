@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from devices import Device, DeviceProfile, Protocol, connect
-from harness.measuring import Measurement, Store, Subject, explore, finalists, protocol
+from harness.measuring import Measurement, Store, Subject, explore, finalists, session
 from harness.measuring.conditions import conditions_of
 from harness.measuring.process import _clock_mhz, measure_process
 from harness.measuring.throttling import cool_down, throttled
@@ -191,8 +191,8 @@ def test_cooling_down_does_not_use_up_the_time_for_measuring(
         deadlines.append(plan.deadline)
         return measure_process(device, subjects, anchor, plan, tick)
 
-    monkeypatch.setattr(protocol, "measure_process", spy)
-    monkeypatch.setattr(protocol, "cool_down", lambda *_: 1000.0)
+    monkeypatch.setattr(session, "measure_process", spy)
+    monkeypatch.setattr(session, "cool_down", lambda *_: 1000.0)
     explored(clocks("timed_round"), QUICK.model_copy(update={"throttle_retries": 1}))
     first, second = deadlines
     assert second - first == pytest.approx(1000)

@@ -1,12 +1,10 @@
-"""`--estimate`: planning without a device, through the command line; and the estimate against public measurements."""
+"""`--estimate`: planning without a device, through the command line."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,6 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from benchmarks.boards import NCNN, TILE_32_BIT, TILE_64_BIT, TOPHUB, in_order_rate
-from benchmarks.estimate_error import Point, crossed, inverted, one_width_apart, ranking, spearman, unbeaten
-from benchmarks.workloads import NETWORKS, Convolution, ncnn_latencies, network_layers, tophub_latencies
 from devices import DeviceProfile, load_profile
 from harness.bank import create_bank, load_bank
 from harness.costs import ComplexityCounter, Roofline
@@ -30,13 +25,8 @@ from harness.search import COMPUTE, LATENCY, parse_budgets
 from harness.space import decode
 from tests.export.quantised import integers_read
 from tests.runs import TINY_ADAPTATION, Runner
-from tests.sources import ROOT
 
 JETSON, PI = "jetson-orin-nano", "raspberrypi5"
-DATA = next((p / "shared/data/latency" for p in ROOT.parents if (p / "shared/data/latency").is_dir()), None)
-needs_measurements = pytest.mark.skipif(
-    DATA is None, reason="no public measurements beside the repository (shared/data/latency)"
-)
 
 
 def integers_in(run: Path) -> set[int]:
@@ -183,7 +173,7 @@ class TestStages:
         assert runner("search", "--run", copied, *device).code == 0
         assert {row.device for row in rows_of(copied)} == {"jetson-agx-orin"}
         assert (copied / "bank" / "weights.safetensors").read_bytes() == before
-        assert runner("report", "--run", copied, "--device", "jetson-agx-orin").code == 0
+        assert runner("report", "--run", copied).code == 0
 
     def test_int8_files_have_the_form_for_tensorrt_where_it_would_serve_any_of_the_boards(
         self, runner: Runner, copied: Path
@@ -280,91 +270,3 @@ def test_fewer_threads_are_estimated_slower() -> None:
     counter = ComplexityCounter(create_bank("resnet8", ["a", "b"], (1, 16, 16)))
     four, one = (Roofline(counter, profile_roof(load_profile(PI).override(threads=n), "fp32")) for n in (4, 1))
     assert one.predict_ms(counter.space.full) > 1.5 * four.predict_ms(counter.space.full)
-
-
-def test_the_error_table_says_in_one_sentence_that_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.estimate_error", "--data", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert done.stdout.startswith("skipped: the published measurements are not there")
-    assert done.stdout.count("\n") == 1
-
-
-@needs_measurements
-def test_boards_are_ranked_as_they_were_measured() -> None:
-    """The least that an estimate is for; the whole table is benchmarks/estimate_error.py's."""
-    assert DATA is not None
-    for name in ("resnet18", "resnet50", "mobilenet"):
-        layers = network_layers(NETWORKS[name])
-        points = [Point(layers.estimate_ms(board.roof), ncnn_latencies(DATA, board)[name]) for board in NCNN]
-        assert spearman(points) > 0.9
-        apart = ranking(list(combinations(points, 2)), apart=2.0)
-        assert apart.right / apart.pairs > 0.95
-
-
-def convolutions_by_board() -> dict[str, dict[Convolution, Point]]:
-    assert DATA is not None
-    return {
-        board.name: {
-            convolution: Point(convolution.layers.estimate_ms(board.roof), fastest.ms)
-            for convolution, fastest in tophub_latencies(DATA, board).items()
-        }
-        for board in TOPHUB
-    }
-
-
-@needs_measurements
-def test_every_pair_of_widths_that_any_growing_cost_has_right_is_right_on_every_board() -> None:
-    for name, found in convolutions_by_board().items():
-        pairs = one_width_apart(found)
-        assert len(pairs) > 300, name
-        assert ranking(pairs) == (len(pairs) - len(inverted(pairs)), len(pairs)), name
-
-
-@needs_measurements
-def test_more_of_one_width_and_less_of_the_other_is_ranked_as_it_was_measured_on_every_board() -> None:
-    for name, found in convolutions_by_board().items():
-        right, pairs = ranking(crossed(unbeaten(found)), apart=2.0)
-        assert pairs > 60, name
-        assert right / pairs > 0.8, name
-
-
-@needs_measurements
-def test_single_convolutions_rank_the_boards_as_they_were_measured() -> None:
-    found = convolutions_by_board()
-    for one, other in combinations(found, 2):
-        shared = found[one].keys() & found[other].keys()
-        right, pairs = ranking([(found[one][c], found[other][c]) for c in shared])
-        assert pairs > 20, (one, other)
-        assert right / pairs > 0.75, (one, other)
-
-
-def convolution(inputs: int, outputs: int, size: int = 7, *, depthwise: bool = False) -> Convolution:
-    return Convolution(depthwise, inputs, outputs, (size, size), (3, 3), (1, 1), (1, 1, 1, 1))
-
-
-def test_a_pair_of_widths_is_one_convolution_but_for_one_width_and_the_narrower_comes_first() -> None:
-    wide, narrow, other = convolution(8, 8), convolution(8, 4), convolution(4, 8)
-    found = {wide: Point(4, 40), narrow: Point(2, 50), other: Point(3, 30), convolution(8, 4, 14): Point(9, 90)}
-    assert one_width_apart(found) == [(found[narrow], found[wide]), (found[other], found[wide])]
-    assert crossed(found) == [(found[narrow], found[other])]
-    assert inverted(one_width_apart(found)) == [1.25]
-
-
-def test_a_convolution_is_beaten_by_a_faster_one_that_computes_it_too() -> None:
-    wide, narrow, larger = convolution(8, 8), convolution(4, 4), convolution(8, 8, 14)
-    assert wide.covers(narrow)
-    assert not narrow.covers(wide)
-    assert unbeaten({wide: Point(1, 2), narrow: Point(1, 3), larger: Point(1, 1)}).keys() == {wide, larger}
-    assert unbeaten({wide: Point(1, 3), narrow: Point(1, 3)}).keys() == {wide, narrow}
-    assert not convolution(8, 8).covers(convolution(4, 4, depthwise=True))
-
-
-def test_equal_estimates_are_no_pair_in_the_right_order() -> None:
-    assert ranking([(Point(1, 2), Point(1, 3)), (Point(1, 3), Point(2, 2)), (Point(1, 2), Point(2, 3))]) == (1, 2)
-
-
-def test_an_in_order_core_stands_still_while_it_loads() -> None:
-    assert in_order_rate(TILE_64_BIT) == pytest.approx(8 * 12 / (24 + 2 * 5))
-    assert in_order_rate(TILE_32_BIT) == pytest.approx(8 * 6 / (12 + 2 * 3.5))
-    assert in_order_rate((4, 4)) < in_order_rate(TILE_32_BIT) < in_order_rate(TILE_64_BIT) < 4

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import onnxruntime
 import pytest
 
 from devices import connect, load_profile
+from devices.agent.engines import MODULES
+from devices.profile import Engine
+from harness.readiness.survey import HOW_TO_GET
 from tests.runs import Runner, write_profile
 from tests.sshd import Board
 
@@ -30,6 +34,10 @@ def over_ssh(folder: Path, board: Board, host: str = "board") -> Path:
     return path
 
 
+def test_every_engine_that_a_profile_may_name_has_a_module_and_words_on_how_to_get_it() -> None:
+    assert set(get_args(Engine)) == set(MODULES) == set(HOW_TO_GET)
+
+
 def test_every_known_profile_has_a_line_and_those_without_a_host_say_how_to_name_one(runner: Runner) -> None:
     done = runner("devices", "--json")
     assert done.code == 0, done.err
@@ -39,6 +47,7 @@ def test_every_known_profile_has_a_line_and_those_without_a_host_say_how_to_name
     assert found["cpu"]["engines"][0]["version"] == onnxruntime.__version__
     assert found["jetson"]["status"] == "no host"
     assert "--host" in found["jetson"]["problem"]
+    assert done.err.count("no host is named") == 1, "what several lack is said once, with their names"
 
 
 def test_a_board_that_answers_is_described_beside_what_it_lacks(runner: Runner, tmp_path: Path, board: Board) -> None:

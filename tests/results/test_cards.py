@@ -16,12 +16,12 @@ from PIL import Image
 
 from harness.bank import create_bank
 from harness.data import Domains, LabelledImages, Preprocessing, load_digits
-from harness.data.reading import read_image
 from harness.deployment import Deployment
 from harness.report import Row
 from harness.results import write_cards
 from harness.running import Record, RunFolder, RunSettings
 from harness.space import encode
+from tests.data.made import read_image
 from tests.report.factory import row, unmeasured
 
 #: Stands before the example: nothing else that is installed can be imported.

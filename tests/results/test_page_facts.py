@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -63,13 +64,22 @@ def test_a_page_is_made_of_what_is_left(copied: Path) -> None:
     assert not any("cannot be read" in caution.text for caution in facts_of(copied)[0].cautions)
 
 
-def test_a_subnet_whose_file_is_lost_or_broken_goes_without_samples(copied: Path) -> None:
-    first, second, *_ = (copied / "subnets").glob("*.onnx")
-    first.unlink()
-    second.write_bytes(b"\xff")
+def test_a_subnet_keeps_its_samples_where_its_file_is_lost(copied: Path) -> None:
+    shutil.rmtree(copied / "subnets")
     facts, _ = facts_of(copied)
-    without = {own.arch_id for own in facts.samples if not own.processes}
-    assert without == {first.name.partition("-")[0], second.name.partition("-")[0]}
+    assert all(own.processes for own in facts.samples)
+
+
+def test_measurements_of_an_older_version_are_shown_without_what_they_do_not_tell(copied: Path) -> None:
+    with sqlite3.connect(copied / "measurements.sqlite") as connection:
+        connection.execute("DROP TABLE networks")
+    facts, rows = facts_of(copied)
+    assert [caution.text for caution in facts.cautions if "older version" in caution.text] == [
+        "measurements.sqlite is of an older version and does not say which subnet its raw samples are of."
+    ]
+    assert not any(own.processes for own in facts.samples)
+    assert facts.moments
+    assert rows
 
 
 def test_the_page_of_a_real_run_works_in_a_browser(quick_run: Path) -> None:

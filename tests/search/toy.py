@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from harness.search import Problem, Score
+import numpy as np
+
+from harness.search import Found, Problem, Score
 from harness.space import Architecture, Slot, Space
 
 #: 3 free widths of 16 choices and a stem that follows the first: 4,096 architectures.
@@ -108,3 +110,8 @@ class Counted:
     def __call__(self, arch: Architecture) -> float:
         self.asked.append(arch)
         return self.function(arch)
+
+
+def log_mean(found: Found) -> float:
+    """Return the mean log UPEM of the answers: smaller is better."""
+    return float(np.mean([math.inf if answer is None else math.log(answer.upem) for answer in found.answers]))

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
-from harness.bank import load_bank
-from harness.data import load_digits
+from harness.adaptation.batches import step_batches
+from harness.bank import create_bank, load_bank
+from harness.data import Preprocessing, load_digits, load_source
 from harness.data.catalogue import CIFAR10_CLASSES
+from harness.data.reading import read_resized
 from harness.running import RunError
 from harness.training.pretraining import at_length, own_target, pretraining_from
 from tests.runs import Result, run_here
@@ -167,6 +170,27 @@ def test_the_target_of_a_pretraining_is_the_sources_training_images() -> None:
     ordered = [images[:].flatten(1).sum(1).sort().values for images in (own.target, domains.source.images)]
     assert torch.equal(*ordered)
     assert own.source_check is domains.source_check
+
+
+def test_images_too_many_for_memory_are_read_for_the_step_that_takes_them_and_not_for_the_target(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def noted(file: Path, preprocessing: Preprocessing) -> Tensor:
+        read.append(file)
+        return read_resized(file, preprocessing)
+
+    monkeypatch.setattr("harness.data.pairs.IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("harness.data.images.read_resized", noted)
+    domains = own_target(load_source(str(photographs), size=(16, 16)))
+    assert len(domains.target) == len(domains.source) == 24
+    assert read == []
+    settings = at_length(pretraining_from({"iterations": 3, "train_batch_size": 8}), 24)
+    bank = create_bank("resnet8", domains.classes, (3, 16, 16))
+    batches = [batch for _, _, batch in step_batches(bank, domains, settings, range(3), None, torch.device("cpu"))]
+    assert [len(batch.source) for batch in batches] == [8, 8, 8]
+    assert len(read) == 24
 
 
 def test_lengths() -> None:

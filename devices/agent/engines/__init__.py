@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .contract import Engine
 
 #: Module and argument of its `create`, by the engine's name.
-_MODULES = {
+MODULES = {
     "onnxruntime": (".onnxruntime_engine", "cpu"),
     "onnxruntime-cuda": (".onnxruntime_engine", "cuda"),
     "onnxruntime-tensorrt": (".onnxruntime_engine", "tensorrt"),
@@ -33,10 +33,10 @@ class Engines:
 
     def engine(self, name: str) -> Engine:
         """Return the engine called `name`; raises `EngineMissing` where it is unknown or its runtime cannot be used."""
-        if name not in _MODULES:
-            raise EngineMissing("no engine is called %r; there is %s" % (name, ", ".join(sorted(_MODULES))))
+        if name not in MODULES:
+            raise EngineMissing("no engine is called %r; there is %s" % (name, ", ".join(sorted(MODULES))))
         if name not in self._made:
-            module_name, variant = _MODULES[name]
+            module_name, variant = MODULES[name]
             try:
                 module = importlib.import_module(module_name, __name__)
                 self._made[name] = module.create(variant, self._cache)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.options.panels import LIMITS
+from harness.commands.options.panels import DEVICES, LIMITS, MEASURING
 
 
 class DeviceOptions:
@@ -15,15 +15,52 @@ class DeviceOptions:
     device: Annotated[
         str,
         typer.Option(
-            "--device", help="Device profiles, comma-separated: names or .toml files.", rich_help_panel=LIMITS
+            "--device",
+            metavar="NAME,...",
+            help="Device profiles, by name or as .toml files; `devices` lists them.",
+            rich_help_panel=DEVICES,
         ),
     ] = "cpu"
     host: Annotated[
         str | None,
         typer.Option(
             "--host",
-            help="USER@HOST of the one device asked for, or its name in ~/.ssh/config.",
-            rich_help_panel=LIMITS,
+            metavar="USER@HOST",
+            help="Where the one device asked for is reached; or its name in ~/.ssh/config.",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None
+
+
+class InferenceOptions:
+    """How subnets run on the devices."""
+
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="fp32,...",
+            help="fp32, fp16, int8: each is searched where the device has it (default: fp32).",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            metavar="N",
+            help="Threads of the engine (default: the profile's).",
+            rich_help_panel=DEVICES,
+        ),
+    ] = None
+    batch_size: Annotated[
+        str | None,
+        typer.Option(
+            "--batch-size",
+            metavar="N,...",
+            help="Images per inference, each searched: 1,8 (default: 1).",
+            rich_help_panel=DEVICES,
         ),
     ] = None
 
@@ -35,8 +72,9 @@ class LimitOptions:
         str | None,
         typer.Option(
             "--budgets",
-            help="Shares of the full multiply-adds, each answered (default where nothing else is limited: "
-            "1,1/2,...,1/64).",
+            metavar="SHARE,...",
+            help="Shares of the full multiply-adds (default where nothing else is limited: 1,1/2,...,1/64). Values "
+            "in a list are alternatives, each answered; different limits hold together.",
             rich_help_panel=LIMITS,
         ),
     ] = None
@@ -44,8 +82,8 @@ class LimitOptions:
         str | None,
         typer.Option(
             "--latency-ms",
-            help="Limits on measured latency of one call, a batch, each answered: 20,10,5. "
-            "Different limits hold together.",
+            metavar="MS,...",
+            help="Measured latency of one call, that is of a batch: 20,10,5.",
             rich_help_panel=LIMITS,
         ),
     ] = None
@@ -53,7 +91,8 @@ class LimitOptions:
         str | None,
         typer.Option(
             "--memory-mb",
-            help="Limits on measured peak memory, beyond the runtime's own, in millions of bytes: 60,30.",
+            metavar="MB,...",
+            help="Measured peak memory beyond the runtime's own, in millions of bytes: 60,30.",
             rich_help_panel=LIMITS,
         ),
     ] = None
@@ -61,7 +100,8 @@ class LimitOptions:
         str | None,
         typer.Option(
             "--model-mb",
-            help="Limits on the size of the ONNX file, in millions of bytes: 10,5.",
+            metavar="MB,...",
+            help="Size of the ONNX file, in millions of bytes: 10,5.",
             rich_help_panel=LIMITS,
         ),
     ] = None
@@ -69,31 +109,9 @@ class LimitOptions:
         str | None,
         typer.Option(
             "--energy-mj",
-            help="Limits on measured energy of one image in millijoules, where the device has a sensor: 50,20.",
+            metavar="MJ,...",
+            help="Measured energy of one image in millijoules, where the device has a sensor: 50,20.",
             rich_help_panel=LIMITS,
-        ),
-    ] = None
-
-
-class InferenceOptions:
-    """How subnets run on the devices."""
-
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            "--precision", help="fp32, fp16, int8: each is searched where the device has it.", rich_help_panel=LIMITS
-        ),
-    ] = None
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads", min=1, help="Threads of the engine (default: the profile's).", rich_help_panel=LIMITS
-        ),
-    ] = None
-    batch_size: Annotated[
-        str | None,
-        typer.Option(
-            "--batch-size", help="Images per inference, each searched: 1,8 (default: 1).", rich_help_panel=LIMITS
         ),
     ] = None
 
@@ -106,7 +124,7 @@ class SearchOptions:
         typer.Option(
             "--estimate",
             help="Plan without the devices: costs from the published figures in their profiles, not measured.",
-            rich_help_panel=LIMITS,
+            rich_help_panel=MEASURING,
         ),
     ] = False
     profile_seconds: Annotated[
@@ -114,28 +132,37 @@ class SearchOptions:
         typer.Option(
             "--profile-seconds",
             min=0.1,
+            metavar="SECONDS",
             help="Measuring on each device before the search (default: 60 for images up to 32 pixels, else 300).",
-            rich_help_panel=LIMITS,
+            rich_help_panel=MEASURING,
         ),
     ] = None
     upem_anchor: Annotated[
         str,
         typer.Option(
             "--upem-anchor",
+            metavar="full|ensemble",
             help="What UPEM holds predictions against: those of the full width, or of an ensemble of uniform widths.",
-            rich_help_panel=LIMITS,
+            rich_help_panel=MEASURING,
         ),
     ] = "full"
-    upem_norm: Annotated[str, typer.Option("--upem-norm", help="l2 or l1.", rich_help_panel=LIMITS)] = "l2"
+    upem_norm: Annotated[
+        str, typer.Option("--upem-norm", metavar="l2|l1", help="The distance in UPEM.", rich_help_panel=MEASURING)
+    ] = "l2"
     upem_sharpening: Annotated[
         float | None,
         typer.Option(
-            "--upem-sharpening", help="Temperature of both predictions; below 1 sharpens.", rich_help_panel=LIMITS
+            "--upem-sharpening",
+            metavar="T",
+            help="Temperature of both predictions; below 1 sharpens.",
+            rich_help_panel=MEASURING,
         ),
     ] = None
     halving: Annotated[
         bool,
         typer.Option(
-            "--halving", help="Random and evolutionary search look at part of the images first.", rich_help_panel=LIMITS
+            "--halving",
+            help="Random and evolutionary search look at part of the images first.",
+            rich_help_panel=MEASURING,
         ),
     ] = False

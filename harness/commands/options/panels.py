@@ -1,3 +1,4 @@
 """The headings under which help shows options."""
 
-DATA, ADAPTATION, LIMITS, RUNNING = "Data and model", "Adaptation", "Limits and search", "Running"
+DATA, DEVICES, LIMITS, MEASURING = "Images and model", "Devices", "Limits", "Measuring and search"
+ADAPTATION, EXPERIMENTS, COMPARISON, RUNNING = "Training", "Experiments", "Comparison", "Running"

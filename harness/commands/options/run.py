@@ -13,10 +13,16 @@ from harness.commands.options.panels import RUNNING
 class RunOptions:
     """The run and its folder."""
 
-    seed: Annotated[
-        int,
-        typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything that is drawn.", rich_help_panel=RUNNING),
-    ] = 0
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="Run folder (default: a new one under runs/).", rich_help_panel=RUNNING
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in --run, as it was asked for.", rich_help_panel=RUNNING),
+    ] = False
     quick: Annotated[
         bool,
         typer.Option(
@@ -25,13 +31,17 @@ class RunOptions:
             rich_help_panel=RUNNING,
         ),
     ] = False
-    run: Annotated[
-        Path | None, typer.Option("--run", help="Run folder (default: a new one under runs/).", rich_help_panel=RUNNING)
-    ] = None
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the run in --run, as it was asked for.", rich_help_panel=RUNNING),
-    ] = False
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            min=0,
+            max=2**32 - 1,
+            metavar="N",
+            help="Seed of everything that is drawn.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = 0
 
 
 class StoreOptions:
@@ -40,7 +50,10 @@ class StoreOptions:
     store: Annotated[
         Path | None,
         typer.Option(
-            "--store", help="File that keeps measurements across runs (default: user's cache).", rich_help_panel=RUNNING
+            "--store",
+            metavar="FILE",
+            help="File that keeps measurements across runs (default: in the user's cache).",
+            rich_help_panel=RUNNING,
         ),
     ] = None
 

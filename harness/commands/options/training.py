@@ -13,10 +13,43 @@ from harness.commands.options.panels import ADAPTATION, DATA
 class DataOptions:
     """What is adapted, from what and to what."""
 
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="IMAGES",
+            help="Labelled images: a folder with one folder per class, an image list ('path label' lines), or by "
+            "name: mnist, usps, svhn, cifar10, office31:amazon and so on; see docs/data.md. A name wins over a path "
+            "(default: embedded digits).",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="IMAGES",
+            help="Images from where the model will work, named like --source, or a flat folder; labels, where there "
+            "are any, are for the report alone. cifar10:corrupted and cifar10:noise, blur, fog, jpeg are made in code "
+            "(-1 to -5: severity).",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            "--image-size",
+            min=16,
+            metavar="PIXELS",
+            help="Height and width (default: 224; small sets: their own).",
+            rich_help_panel=DATA,
+        ),
+    ] = None
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
+            metavar="NAME",
             help="resnet8 (16 to 32 pixels), resnet18, resnet34, resnet50 or mobilenet_v2 (default: by image size; of "
             "an ablation: resnet8).",
             rich_help_panel=DATA,
@@ -26,6 +59,7 @@ class DataOptions:
         str | None,
         typer.Option(
             "--weights",
+            metavar="FILE",
             help="Weights to start from: a torchvision state dict (.pth, .pt, .safetensors), a bank's folder, or "
             "imagenet, which downloads (default: random).",
             rich_help_panel=DATA,
@@ -35,26 +69,8 @@ class DataOptions:
         str | None,
         typer.Option(
             "--baseline",
-            help="Networks of torchvision, comma-separated, to adapt and measure beside the subnets: mobilenet_v2,...",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            help="Labelled images: one folder per class, an image list ('path label' lines), or by name: mnist, usps, "
-            "svhn, cifar10, office31:amazon and so on; see docs/data.md. A name wins over a path (default: embedded "
-            "digits).",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target",
-            help="Target images, named like --source, or a flat folder; labels, where there are any, are for the "
-            "report alone. cifar10:corrupted and cifar10:noise, blur, fog, jpeg are made in code (-1 to -5: severity).",
+            metavar="NAME,...",
+            help="Networks of torchvision to adapt and measure beside the subnets: mobilenet_v3_small and so on.",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -62,6 +78,7 @@ class DataOptions:
         Path | None,
         typer.Option(
             "--data-root",
+            metavar="DIR",
             help="Folder that holds the data sets known by name, as they unpack; and of paths in image lists.",
             rich_help_panel=DATA,
         ),
@@ -75,16 +92,8 @@ class DataOptions:
         typer.Option(
             "--workers",
             min=0,
+            metavar="N",
             help="Processes that decode images too many for memory ahead of training (default: one a core, up to 8).",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    image_size: Annotated[
-        int | None,
-        typer.Option(
-            "--image-size",
-            min=16,
-            help="Height and width in pixels (default: 224; small sets: their own).",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -97,6 +106,7 @@ class MethodOptions:
         str,
         typer.Option(
             "--method",
+            metavar="NAME",
             help="source-only, standalone (a network per width), symnet, distill, seed or slimda.",
             rich_help_panel=ADAPTATION,
         ),
@@ -108,36 +118,62 @@ class ScheduleOptions:
 
     source_iterations: Annotated[
         int | None,
-        typer.Option("--source-iterations", min=0, help="Steps on source images alone.", rich_help_panel=ADAPTATION),
+        typer.Option(
+            "--source-iterations",
+            min=0,
+            metavar="N",
+            help="Steps on source images alone (default: 200).",
+            rich_help_panel=ADAPTATION,
+        ),
     ] = None
     adaptation_iterations: Annotated[
-        int | None, typer.Option("--iterations", min=0, help="Steps of adaptation.", rich_help_panel=ADAPTATION)
+        int | None,
+        typer.Option(
+            "--iterations", min=0, metavar="N", help="Steps of adaptation (default: 400).", rich_help_panel=ADAPTATION
+        ),
     ] = None
     train_batch_size: Annotated[
         int | None,
-        typer.Option("--train-batch-size", min=2, help="Images of each domain per step.", rich_help_panel=ADAPTATION),
+        typer.Option(
+            "--train-batch-size",
+            min=2,
+            metavar="N",
+            help="Images of each domain per step (default: 64).",
+            rich_help_panel=ADAPTATION,
+        ),
     ] = None
     model_batch: Annotated[
         int | None,
         typer.Option(
-            "--model-batch", min=2, help="Subnets per step, largest and smallest included.", rich_help_panel=ADAPTATION
+            "--model-batch",
+            min=2,
+            metavar="N",
+            help="Subnets per step, largest and smallest included (default: 4).",
+            rich_help_panel=ADAPTATION,
         ),
     ] = None
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Peak of AdamW's.", rich_help_panel=ADAPTATION)
+        float | None,
+        typer.Option(
+            "--learning-rate", metavar="RATE", help="Peak of AdamW's (default: 0.005).", rich_help_panel=ADAPTATION
+        ),
     ] = None
     temperature: Annotated[
         float | None,
         typer.Option(
             "--temperature",
-            help="Sharpening of the ensemble's knowledge; below 1 sharpens.",
+            metavar="T",
+            help="Sharpening of the ensemble's knowledge; below 1 sharpens (default: 0.5).",
             rich_help_panel=ADAPTATION,
         ),
     ] = None
     confidence: Annotated[
         str | None,
         typer.Option(
-            "--confidence", help="Weights in the ensemble: uniform, capacity or entropy.", rich_help_panel=ADAPTATION
+            "--confidence",
+            metavar="NAME",
+            help="Weights in the ensemble: uniform, capacity or entropy (default: capacity).",
+            rich_help_panel=ADAPTATION,
         ),
     ] = None
     keep_graphs: Annotated[
@@ -156,14 +192,18 @@ class TrainingOptions:
     train_device: Annotated[
         str,
         typer.Option(
-            "--train-device", help="auto (a GPU where there is one), cpu or cuda.", rich_help_panel=ADAPTATION
+            "--train-device",
+            metavar="auto|cpu|cuda",
+            help="auto: a GPU where there is one.",
+            rich_help_panel=ADAPTATION,
         ),
     ] = "auto"
     train_precision: Annotated[
         str,
         typer.Option(
             "--train-precision",
-            help="Of the convolutions in training: auto (bf16 on GPUs that have it, else fp32), fp32 or bf16.",
+            metavar="auto|fp32|bf16",
+            help="Of the convolutions in training; auto: bf16 on GPUs that have it, else fp32.",
             rich_help_panel=ADAPTATION,
         ),
     ] = "auto"
