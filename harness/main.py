@@ -226,7 +226,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
             console.warn(f"{profile.name} goes without {precision}: it offers {', '.join(profile.precisions)}")
     with console.stage("reading the images") as advance, folder.timed("data"):
         domains, target_labels = load_inputs(settings, advance)
-    console.say(counted(settings, domains, target_labels))
+    console.say(counted(settings, domains))
     digest = {"name": domains.name, "digest": domains.digest}
     if folder.record.data not in ({}, digest):
         raise DataError(f"the images are no longer those that the run in {folder.path} began with; start a new run.")

@@ -169,6 +169,6 @@ def stored(path: Path) -> dict[str, tuple[str, str, list[int]]]:
 def assert_one_sentence(done: Result) -> None:
     """Standard error has one line of error, and no traceback."""
     assert "Traceback" not in done.err
-    assert done.err.count("error:") == 1
+    assert sum(line.startswith("error: ") for line in done.err.splitlines()) == 1, done.err
     assert "\n" not in done.sentence
     assert len(done.sentence) < 400

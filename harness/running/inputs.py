@@ -30,11 +30,8 @@ def load_inputs(settings: RunSettings, progress: Advance) -> tuple[Domains, Targ
     return loaded
 
 
-def counted(settings: RunSettings, domains: Domains, target_labels: TargetLabels | None) -> str:
+def counted(settings: RunSettings, domains: Domains) -> str:
     """Say how many images were read, so that those which were passed over are missed."""
     source = f"{len(domains.source)} source images to train on and {len(domains.source_check)} to check with"
     told = f"{len(domains.classes)} classes; {source}"
-    if settings.pretraining:
-        return told
-    held_out = f"{len(target_labels.labels)} with labels for the report" if target_labels else "none with labels"
-    return f"{told}; {len(domains.target)} target images to adapt to, {held_out}"
+    return told if settings.pretraining else f"{told}; {len(domains.target)} target images to adapt to"
