@@ -143,7 +143,7 @@ def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: 
         return 0
     with suppress(NothingLeft):
         run_stages(run, target_labels, stages or STAGES)
-        if stages and stages[0] in FOLLOWING:
+        if stages and stages[0] in FOLLOWING and not run.problems:
             console.say(f"next: {_command(folder.path, store, FOLLOWING[stages[0]])}")
     return code_of(run.problems)
 
