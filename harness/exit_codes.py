@@ -15,7 +15,8 @@ from harness.console import Console
 from harness.costs import KeptCostsError
 from harness.data import DataError
 from harness.export import ExportError, ExportMismatch, PrecisionError
-from harness.measuring import MeasurementError
+from harness.files import WriteError
+from harness.measuring import MeasurementError, StoreError
 from harness.processes import ProcessLost
 from harness.report import ReportError
 from harness.running import RunError
@@ -41,6 +42,8 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         ReportError,
         ScoreBookError,
         KeptCostsError,
+        StoreError,
+        WriteError,
         CheckpointError,
         TrainingError,
         ValidationError,
@@ -52,21 +55,26 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
 _BY_KIND = {kind: code for code, kinds in CODES.items() for kind in kinds}
 
 
-def guarded(work: Callable[[], int], console: Console, again: str, debug: bool) -> int:
-    """Return what `work` returns, or the exit code of what it raises, told in one sentence."""
+def guarded(work: Callable[[], int], console: Console, again: Callable[[], str], debug: bool) -> int:
+    """Return what `work` returns, or the exit code of what it raises, told in one sentence.
+
+    `again` says how to go on from what is there by then.
+    """
     try:
         return work()
     except KeyboardInterrupt:
-        console.error(f"interrupted; go on with: {again}")
+        console.error(f"interrupted; go on with: {again()}")
         return INTERRUPTED
     except ProcessLost as error:
-        console.warn(f"{error}; go on with: {again}")  # the one that failed has told the error
+        console.warn(f"{error}; go on with: {again()}")  # the one that failed has told the error
         return INTERNAL
     except Exception as error:
         if debug:
             traceback.print_exc()
         code = code_of([error])
         hint = "" if code != INTERNAL else " (an internal error; --debug shows where)"
+        if isinstance(error, WriteError):
+            hint = f"; put that right and go on with: {again()}"
         console.error(sentence(error) + hint)
         return code
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.data import DataError, TargetLabels
 from harness.exit_codes import code_of, guarded
+from harness.files import WriteError
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
 from harness.planning import Planner, is_what_if, profile_roof, refuse_unestimated
@@ -41,6 +42,7 @@ from harness.running import (
     RunFolder,
     RunSettings,
     has_begun,
+    held,
     listed,
     missing,
     new_path,
@@ -90,14 +92,17 @@ def execute(options: Mapping[str, Any], stages: list[str] | None) -> int:
         with processes.joined() as commanding:
             return _executed(options, stages) if commanding else 0
 
-    return guarded(work, Console(quiet=True), "", options["debug"])
+    return guarded(work, Console(quiet=True), lambda: "the same command", options["debug"])
 
 
 def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
     console, debug = Console(quiet=options["quiet"]), options["debug"]
     path: Path = options["run"] or new_path()
-    again = _command(path, options["store"], "pretrain" if stages == ["pretrain"] else "") + " --resume"
+    resuming = _command(path, options["store"], "pretrain" if stages == ["pretrain"] else "") + " --resume"
     told: dict[str, Any] = {"run": str(path)}
+
+    def again() -> str:
+        return resuming if (path / "run.json").exists() else "the same command"
 
     def whole() -> int:
         with open_run(path, settings_asked(options, stages)) as folder:
@@ -107,8 +112,7 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
                 return code_of(answers.problems)
             code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
             if folder.saved:
-                folder.record.errors = list(console.errors)
-                folder.save()
+                _keep_errors(folder, console.errors)
                 told.update(summary(folder))
             return code
 
@@ -122,6 +126,13 @@ def _command(path: Path, store: Path | None, stage: str) -> str:
     """Return what goes on with a run, for the terminal."""
     kept = ["--store", str(store)] if store else []
     return shlex.join(["python", "benchmark.py", *([stage] if stage else []), "--run", str(path), *kept])
+
+
+def _keep_errors(folder: RunFolder, errors: Sequence[str]) -> None:
+    """Write them into run.json; where there are any, a disk that does not take it has been told of."""
+    folder.record.errors = list(errors)
+    with suppress(WriteError) if errors else nullcontext():
+        folder.save()
 
 
 def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
@@ -166,16 +177,18 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
         if options["download"]:
             for task in plan.tasks:
                 fetch_task(task, plan.data_root)
-        with console.stage("ablation: trainings") as advance:
-            run_ablation(plan, options["jobs"], advance)
-        for warning in warnings(plan):
-            console.warn(warning)
-        for experiment in plan.experiments:
-            console.say(write_experiment(plan, experiment))
+        with held(path):
+            with console.stage("ablation: trainings") as advance:
+                run_ablation(plan, options["jobs"], advance)
+            for warning in warnings(plan):
+                console.warn(warning)
+            for experiment in plan.experiments:
+                console.say(write_experiment(plan, experiment))
         console.say(f"tables and pictures: {path}/*.md, *.csv, *.png")
         return 0
 
-    return guarded(work, console, f"python benchmark.py ablation --run {path} with the same options", options["debug"])
+    again = f"python benchmark.py ablation --run {path} with the same options"
+    return guarded(work, console, lambda: again, options["debug"])
 
 
 def configurations(settings: RunSettings) -> list[Configuration]:
@@ -223,7 +236,7 @@ def prepare(folder: RunFolder, console: Console, store: Store) -> tuple[Run, Tar
 
 def summary(folder: RunFolder) -> dict[str, Any]:
     """Return what `--json` says of a run beside how it ended: warnings, times, the selected subnets, and baselines."""
-    rows = read_csv(folder.tradeoff) if folder.tradeoff.exists() else []
+    rows = read_csv(folder.tradeoff) if folder.tradeoff.is_file() else []
     baselines = folder.record.baselines
 
     def summarised(row: Row) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -133,6 +135,15 @@ def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
         signal.signal(signal.SIGINT, heard)
 
 
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a process that was started has come as far as the condition says."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def selected(run: Path) -> list[Row]:
     """Return the rows of what a run selected."""
     return [row for row in read_csv(run / "tradeoff.csv") if row.selected == "yes"]
@@ -158,6 +169,6 @@ def stored(path: Path) -> dict[str, tuple[str, str, list[int]]]:
 def assert_one_sentence(done: Result) -> None:
     """Standard error has one line of error, and no traceback."""
     assert "Traceback" not in done.err
-    assert done.err.count("error:") == 1
+    assert sum(line.startswith("error: ") for line in done.err.splitlines()) == 1, done.err
     assert "\n" not in done.sentence
     assert len(done.sentence) < 400

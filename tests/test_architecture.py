@@ -13,7 +13,10 @@ import pytest
 from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
-MODULES = ("api", "console", "deployment", "environment", "exit_codes", "main", "pipeline", "processes", "space")
+MODULES = (
+    *("api", "console", "deployment", "environment", "exit_codes", "files", "main", "pipeline"),
+    *("processes", "space"),
+)
 ROOMS = (
     *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
     *("measuring", "planning", "profiling", "readiness", "report", "results", "running", "search", "training"),
@@ -28,7 +31,7 @@ def ours(*names: str) -> set[str]:
 
 
 #: What a run on a device rests on: how networks are made, exported, measured and found.
-BASIS = ours("console", "space", "bank", "data", "export", "measuring", "costs", "search", "report")
+BASIS = ours("console", "space", "files", "bank", "data", "export", "measuring", "costs", "search", "report")
 
 #: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
 ALLOWED: dict[str, set[str]] = {
@@ -38,15 +41,16 @@ ALLOWED: dict[str, set[str]] = {
     "harness.console": set(),
     "harness.environment": set(),
     "harness.data": set(),
-    "harness.bank": ours("space"),
-    "harness.adaptation": ours("bank", "data", "processes"),
-    "harness.export": ours("bank"),
-    "harness.measuring": {"devices"},
+    "harness.files": set(),
+    "harness.bank": ours("space", "files"),
+    "harness.adaptation": ours("files", "bank", "data", "processes"),
+    "harness.export": ours("files", "bank"),
+    "harness.measuring": ours("files") | {"devices"},
     "harness.costs": ours("space", "bank", "export", "measuring"),
-    "harness.search": ours("space", "processes", "bank", "data", "costs"),
-    "harness.report": ours("space"),
+    "harness.search": ours("space", "files", "processes", "bank", "data", "costs"),
+    "harness.report": ours("space", "files"),
     "harness.deployment": BASIS - ours("report") | {"devices"},
-    "harness.running": BASIS - ours("costs") | ours("adaptation") | {"devices"},
+    "harness.running": BASIS - ours("costs") | ours("adaptation") | {"devices", "devices.agent"},
     "harness.results": BASIS | ours("deployment", "running") | {"devices"},
     "harness.profiling": BASIS | ours("deployment", "running", "results") | {"devices"},
     "harness.training": BASIS | ours("adaptation", "running", "profiling"),

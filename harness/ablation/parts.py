@@ -13,8 +13,8 @@ from harness.ablation.network import Network
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
 from harness.adaptation import AdaptationSettings
+from harness.files import write_whole
 from harness.report.ablation import CheckpointAccuracy, FoundSubnet, Outcome, Scored, ScoredEveryWay
-from harness.report.files import write_atomic
 
 
 class Part(BaseModel):
@@ -76,7 +76,7 @@ P = TypeVar("P", bound=Part)
 
 def write_part(path: Path, part: Part) -> None:
     """Keep a part; it appears whole or not at all."""
-    write_atomic(path, part.model_dump_json(indent=1).encode())
+    write_whole(path, part.model_dump_json(indent=1).encode())
 
 
 def read_part(plan: Plan, task: str, seed: int, variant: Variant, name: PartName, model: type[P]) -> P:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from harness.adaptation.settings import AdaptationSettings
 from harness.bank import ModelBank
+from harness.files import whole
 
 
 class CheckpointError(ValueError):
@@ -29,12 +29,8 @@ def save_checkpoint(
     tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key, "step": str(step)})
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole(path) as partial:
+        save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key, "step": str(step)})
 
 
 def load_checkpoint(

@@ -16,7 +16,7 @@ from harness.bank.baseline import BaselineError, BaselineNetwork, create_baselin
 from harness.bank.heads import Head
 from harness.bank.layers import Statistics
 from harness.bank.model_bank import BankSpec
-from harness.bank.storage import publish
+from harness.files import whole, write_whole
 from harness.space import Architecture, arch_id, encode
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "baseline.json"
@@ -83,7 +83,6 @@ def has_baseline(folder: Path) -> bool:
 
 def save_baseline(baseline: Baseline, folder: Path, about: dict[str, Any]) -> None:
     """Write a baseline into `folder`; each file appears whole or not at all, the description last."""
-    folder.mkdir(parents=True, exist_ok=True)
     spec = baseline.spec
     description = BaselineFile(
         model=spec.model,
@@ -93,12 +92,9 @@ def save_baseline(baseline: Baseline, folder: Path, about: dict[str, Any]) -> No
         head=spec.head,
         about=about,
     )
-    partial = folder / f"{WEIGHTS}.partial"
-    save_file({name: value.contiguous() for name, value in baseline.module.state_dict().items()}, partial)
-    publish(partial, folder / WEIGHTS)
-    partial = folder / f"{DESCRIPTION}.partial"
-    partial.write_text(json.dumps(description.model_dump(), indent=2) + "\n", encoding="utf-8")
-    publish(partial, folder / DESCRIPTION)
+    with whole(folder / WEIGHTS) as partial:
+        save_file({name: value.contiguous() for name, value in baseline.module.state_dict().items()}, partial)
+    write_whole(folder / DESCRIPTION, f"{json.dumps(description.model_dump(), indent=2)}\n".encode())
 
 
 def load_baseline(folder: Path) -> Baseline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from harness.bank.heads import Head
 from harness.bank.model_bank import BankError, BankSpec, ModelBank
 from harness.bank.standalone import StandaloneBank
+from harness.files import whole, write_whole
 from harness.space import decode, encode
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "bank.json"
@@ -37,7 +37,6 @@ class BankFile(BaseModel):
 
 def save_bank(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
     """Write the bank into `folder`; each file appears whole or not at all, the description last."""
-    folder.mkdir(parents=True, exist_ok=True)
     spec = bank.spec
     description = BankFile(
         model=spec.model,
@@ -47,12 +46,9 @@ def save_bank(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
         standalone=tuple(map(encode, bank.archs)) if isinstance(bank, StandaloneBank) else None,
         about=about,
     )
-    partial = folder / f"{WEIGHTS}.partial"
-    save_file({name: value.contiguous() for name, value in _weights(bank).items()}, partial)
-    publish(partial, folder / WEIGHTS)
-    partial = folder / f"{DESCRIPTION}.partial"
-    partial.write_text(json.dumps(description.model_dump(), indent=2) + "\n", encoding="utf-8")
-    publish(partial, folder / DESCRIPTION)
+    with whole(folder / WEIGHTS) as partial:
+        save_file({name: value.contiguous() for name, value in _weights(bank).items()}, partial)
+    write_whole(folder / DESCRIPTION, f"{json.dumps(description.model_dump(), indent=2)}\n".encode())
 
 
 def load_bank(folder: Path) -> tuple[ModelBank, dict[str, Any]]:
@@ -108,13 +104,6 @@ def _empty(description: BankFile, folder: Path) -> ModelBank:
         return StandaloneBank(spec, map(decode, description.standalone))
     except ValueError as error:
         raise BankError(f"{folder / DESCRIPTION} is not a bank description: {error}") from error
-
-
-def publish(partial: Path, final: Path) -> None:
-    """Give a file that is written whole its name."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(final)
 
 
 def _first_line(error: Exception) -> str:

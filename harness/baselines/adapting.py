@@ -118,7 +118,8 @@ def _adapt(run: Run, network: BaselineNetwork) -> None:
         )
     if complaint := examine(network, arch, domains).complaint:
         warning = f"the baseline {name} is doubtful: {complaint}"
-        run.folder.record.warnings.append(warning)
+        run.folder.record.warnings = [*(w for w in run.folder.record.warnings if w != warning), warning]
+        run.folder.save()  # a baseline that is there is not examined again
         run.console.warn(warning)
     baseline = Baseline.of(network, network.reestimate(domains.calibration, arch))
     about = {"adaptation": settings.model_dump(), "data": domains.name, "digest": domains.digest}

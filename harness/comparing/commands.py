@@ -14,8 +14,8 @@ from harness.comparing.lines import Line, compare_runs
 from harness.comparing.showing import csv_text, markdown, summary, terminal_tables
 from harness.console import Console
 from harness.exit_codes import INTERNAL, code_of, guarded
+from harness.files import write_whole
 from harness.measuring import MeasurementError
-from harness.report.files import write_atomic
 from harness.running import RunError
 
 REGRESSION = INTERNAL
@@ -45,10 +45,10 @@ def execute_compare(options: Mapping[str, Any]) -> int:
         console.say(ending)
         for name, text in (("csv", csv_text(lines)), ("markdown", markdown(lines, ending))):
             if options[name] is not None:
-                _write(Path(options[name]), text)
+                write_whole(Path(options[name]), text.encode())
         return _end(lines, console, threshold, gate=options["fail_on_regression"])
 
-    code = guarded(work, console, "python benchmark.py compare with the same options", options["debug"])
+    code = guarded(work, console, lambda: "python benchmark.py compare with the same options", options["debug"])
     if options["as_json"]:
         print(json.dumps({**told, "exit_code": code, "errors": console.errors}))
     return code
@@ -88,10 +88,3 @@ def _end(lines: Sequence[Line], console: Console, threshold: str, *, gate: bool)
         console.error(str(problem))
         return code_of([problem])
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_atomic(path, text.encode())
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error

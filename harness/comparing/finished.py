@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.measuring import Measured, MeasurementError, ProcessRecord, read_measurements
+from harness.measuring import Measured, ProcessRecord, StoreError, read_measurements
 from harness.report import Row, read_csv
 from harness.running import RunError, RunFolder, read_record
 
@@ -79,7 +79,7 @@ def _measured(folder: RunFolder) -> tuple[int, dict[Measured, list[ProcessRecord
         raise RunError(f"the run in {folder.path} has no measurements.sqlite, which holds its raw samples")
     try:
         found = read_measurements(folder.measurements)
-    except MeasurementError as error:
+    except StoreError as error:
         raise RunError(str(error)) from error
     if found.names is None:
         raise RunError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from harness.files import write_whole
 
 
 def subnet_filename(arch_id: str, precision: str, batch_size: int) -> str:
@@ -13,15 +14,6 @@ def subnet_filename(arch_id: str, precision: str, batch_size: int) -> str:
 
 def write_subnet(folder: Path, model: bytes, arch_id: str, *, precision: str = "fp32", batch_size: int = 1) -> Path:
     """Write a serialised model into `folder` (made if absent) under its name, and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    final = folder / subnet_filename(arch_id, precision, batch_size)
-    partial = final.with_name(f"{final.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(model)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(final)
-    finally:
-        partial.unlink(missing_ok=True)
-    return final
+    path = folder / subnet_filename(arch_id, precision, batch_size)
+    write_whole(path, model)
+    return path

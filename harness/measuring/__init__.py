@@ -25,6 +25,7 @@ from harness.measuring.run_measurements import Measured, read_measurements, save
 from harness.measuring.statistics import Interval, equality_tolerance
 from harness.measuring.store import Store
 from harness.measuring.sustained import SustainedRecord, measure_sustained
+from harness.measuring.tables import StoreError
 
 __all__ = [
     "OWN_PROCESS",
@@ -41,6 +42,7 @@ __all__ = [
     "ProcessRecord",
     "Span",
     "Store",
+    "StoreError",
     "Subject",
     "SustainedRecord",
     "anchor_medians_ns",

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from harness.files import WriteError, whole
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Measurement, MeasurementError, ProcessRecord
-from harness.measuring.tables import RECORD, SCHEMA, insert
+from harness.measuring.results import Measurement, ProcessRecord
+from harness.measuring.tables import RECORD, SCHEMA, StoreError, insert
 
 _NETWORKS = "CREATE TABLE networks (topology TEXT PRIMARY KEY, name TEXT NOT NULL)"
 
@@ -52,18 +53,16 @@ def save_measurements(measurements: Sequence[Measurement], path: Path, passes: I
     """Write the records of `measurements`, and `passes`, atomically replacing what is at `path`."""
     records = {record.uid: record for measurement in measurements for record in measurement.records}
     names = {measurement.subject.topology: measurement.subject.name for measurement in measurements}
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(partial)) as connection, connection:
-            connection.executescript(SCHEMA)
-            insert(connection, "records", records.values())
-            insert(connection, "passes", {record.uid: record for record in passes}.values())
-            connection.execute(_NETWORKS)
-            connection.executemany("INSERT INTO networks VALUES (?, ?)", names.items())
-        partial.replace(path)
-    except (OSError, sqlite3.Error) as error:
-        raise MeasurementError(f"the measurements cannot be written to {path}: {error}") from error
+    with whole(path) as partial:
+        try:
+            with contextlib.closing(sqlite3.connect(partial)) as connection, connection:
+                connection.executescript(SCHEMA)
+                insert(connection, "records", records.values())
+                insert(connection, "passes", {record.uid: record for record in passes}.values())
+                connection.execute(_NETWORKS)
+                connection.executemany("INSERT INTO networks VALUES (?, ?)", names.items())
+        except sqlite3.OperationalError as error:
+            raise WriteError(f"{path} cannot be written: {error}") from error
 
 
 def read_measurements(path: Path) -> RunMeasurements:
@@ -77,4 +76,4 @@ def read_measurements(path: Path) -> RunMeasurements:
         return RunMeasurements(protocol, [RECORD.validate_json(row[0]) for row in rows], names)
     except (sqlite3.Error, ValidationError) as error:
         first_line = str(error).partition("\n")[0]
-        raise MeasurementError(f"the measurements in {path} cannot be read: {first_line}") from error
+        raise StoreError(f"the measurements in {path} cannot be read: {first_line}") from error

@@ -14,9 +14,10 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
+from harness.files import WriteError
 from harness.measuring.passes import PassRecord
-from harness.measuring.results import Kind, MeasurementError, ProcessRecord, Subject, device_key
-from harness.measuring.tables import KEY, RECORD, SCHEMA, VERSION, insert
+from harness.measuring.results import Kind, ProcessRecord, Subject, device_key
+from harness.measuring.tables import KEY, RECORD, SCHEMA, VERSION, StoreError, insert
 
 _BUSY_S = 30.0
 
@@ -25,20 +26,21 @@ Record = TypeVar("Record", bound=PassRecord)
 
 
 class Store:
-    """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it."""
+    """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it.
+
+    All raise StoreError, and WriteError where the disk refuses or other processes do not let the file go.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise MeasurementError(f"the store {self.path} cannot be made: {error.strerror}") from error
+            raise WriteError(f"the store {self.path} cannot be made: {error.strerror}") from error
         with self._connected() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, VERSION):
-                raise MeasurementError(
-                    f"the store {self.path} is of version {version}, not {VERSION}; name another one"
-                )
+                raise StoreError(f"the store {self.path} is of version {version}, not {VERSION}; name another one")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
 
@@ -73,16 +75,16 @@ class Store:
         try:
             return form.validate_json(text)
         except ValidationError as error:
-            raise MeasurementError(
-                f"the store {self.path} holds a record that cannot be read; name another one"
-            ) from error
+            raise StoreError(f"the store {self.path} holds a record that cannot be read; name another one") from error
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Connect, commit on success, and turn what SQLite complains of into `MeasurementError`."""
+        """Connect, commit on success, and put what SQLite complains of into words."""
         try:
             with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as connection, connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
+        except sqlite3.OperationalError as error:
+            raise WriteError(f"the store {self.path} cannot be used: {error}") from error
         except sqlite3.Error as error:
-            raise MeasurementError(f"the store {self.path} cannot be used: {error}") from error
+            raise StoreError(f"the store {self.path} cannot be used: {error}") from error

@@ -42,6 +42,10 @@ SCHEMA += f"PRAGMA user_version = {VERSION};\n"
 RECORD = TypeAdapter(ProcessRecord)
 
 
+class StoreError(ValueError):
+    """A file of measurements that cannot be used; the message says why in one sentence."""
+
+
 def insert(connection: sqlite3.Connection, table: str, records: Iterable[ProcessRecord | PassRecord]) -> None:
     """Add records to a table; one that is there already is an error."""
     columns = ("uid", *KEY, "recorded_at", "record")

@@ -10,13 +10,13 @@ from devices import Device
 from harness.bank import ModelBank
 from harness.costs import ComplexityCounter, KeptCosts, LinearModel, ModelSize
 from harness.deployment import Deployment
+from harness.files import write_whole
 from harness.measuring.results import device_key
 from harness.profiling.limited_costs import COST_NAMES, fit_limited, limited
 from harness.profiling.pool import pool
 from harness.profiling.profile import Profile
 from harness.profiling.profiler import Profiler
 from harness.report import CostModelRecord
-from harness.report.files import write_atomic
 from harness.results import DeviceResults
 from harness.running import Configuration, Run, RunFolder
 from harness.search import ENERGY, MEMORY
@@ -91,5 +91,4 @@ def keep_costs(folder: RunFolder, results: DeviceResults, profile: Profile, fitt
         energy=fitted.get(COST_NAMES[ENERGY]),
     )
     path = folder.costs(results.profile.name, results.precision, results.batch_size)
-    path.parent.mkdir(exist_ok=True)
-    write_atomic(path, kept.model_dump_json(indent=1).encode())
+    write_whole(path, kept.model_dump_json(indent=1).encode())

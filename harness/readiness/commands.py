@@ -32,7 +32,7 @@ def execute_devices(options: Mapping[str, Any]) -> int:
             print(json.dumps([device.model_dump(mode="json") for device in found]))
         return UNREACHABLE if asked and any(device.status != "ready" for device in found) else 0
 
-    return guarded(work, console, "python benchmark.py devices", options["debug"])
+    return guarded(work, console, lambda: "python benchmark.py devices", options["debug"])
 
 
 def execute_selfcheck(options: Mapping[str, Any]) -> int:
@@ -69,4 +69,5 @@ def execute_selfcheck(options: Mapping[str, Any]) -> int:
             print(json.dumps({"checked": [found.model_dump(mode="json") for found in checked]}))
         return code_of(problems)
 
-    return guarded(work, console, f"python benchmark.py selfcheck --device {options['device']}", options["debug"])
+    again = f"python benchmark.py selfcheck --device {options['device']}"
+    return guarded(work, console, lambda: again, options["debug"])

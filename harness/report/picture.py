@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from harness.report.files import write_atomic
+from harness.files import write_whole
 from harness.report.front import drawn_latency, multiply_adds
 from harness.report.labels import place_labels
 from harness.report.looks import GREY, STYLE
@@ -37,7 +37,7 @@ def draw_tradeoff(
     """Write the picture as a PNG, 2400 pixels wide, whole or not at all; see ``tradeoff_figure``."""
     content = io.BytesIO()
     tradeoff_figure(rows, title=title, baselines=baselines).savefig(content, format="png", dpi=_DPI)
-    write_atomic(path, content.getvalue())
+    write_whole(path, content.getvalue())
 
 
 def tradeoff_figure(rows: Sequence[Row], *, title: str, baselines: Mapping[str, str] | None = None) -> Figure:

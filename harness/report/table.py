@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.report.files import write_atomic
+from harness.files import write_whole
 from harness.report.rows import Row, columns
 
 _ROW = TypeAdapter(Row)
@@ -30,7 +30,7 @@ def write_csv(rows: Iterable[Row], path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns())
     writer.writerows([_cell(getattr(row, name)) for name in columns()] for row in rows)
-    write_atomic(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def read_csv(path: Path) -> list[Row]:

@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 import onnx
 
 from harness.export import subnet_filename
+from harness.files import write_whole
 from harness.report import Row
 from harness.report.card import Card, card_text
-from harness.report.files import write_atomic
 from harness.running import Record, RunFolder
 
 
@@ -25,7 +25,7 @@ def write_cards(folder: RunFolder, rows: Sequence[Row]) -> None:
     for file, own in files.items():
         if file.exists():
             card = _card(file, folder, own[0])
-            write_atomic(file.with_suffix(".md"), card_text(card, own).encode())
+            write_whole(file.with_suffix(".md"), card_text(card, own).encode())
 
 
 def _card(file: Path, folder: RunFolder, row: Row) -> Card:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.bank import BankError, load_bank
-from harness.measuring import Measured, MeasurementError, ProcessRecord, Span, read_measurements
+from harness.measuring import Measured, ProcessRecord, Span, StoreError, read_measurements
 from harness.report import Caution, Layer, Moment, ProcessSamples, Row, RunFacts, SubnetSamples, series_name
 from harness.running import Record, RunFolder
 
@@ -52,7 +52,7 @@ def run_facts(folder: RunFolder, rows: Sequence[Row], warnings: Iterable[str]) -
             records, finalists = measured.records, measured.finalists()
             if measured.names is None:
                 cautions.append(Caution(*_NAMELESS))
-        except MeasurementError as error:
+        except StoreError as error:
             cautions.append(Caution(str(error), "Charts of raw samples are left out; the figures are in tradeoff.csv."))
     return RunFacts(
         layers=_layers(folder),

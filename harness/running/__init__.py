@@ -1,11 +1,11 @@
 """A run: what it was asked to do, where it lies, what its stages share, and how they reach the devices."""
 
 from harness.running.device_options import missing, offered, overridden
+from harness.running.holding import RunError, held
 from harness.running.run import Configuration, NothingLeft, Run
 from harness.running.run_folder import (
     BaselineRecord,
     Record,
-    RunError,
     RunFolder,
     has_begun,
     new_path,
@@ -27,6 +27,7 @@ __all__ = [
     "RunFolder",
     "RunSettings",
     "has_begun",
+    "held",
     "listed",
     "missing",
     "new_path",

@@ -14,7 +14,8 @@ from harness.data import Domains
 from harness.export import ExportMismatch, PrecisionError
 from harness.measuring import MeasurementError, Store
 from harness.report import CostModelRecord, series_name
-from harness.running.run_folder import RunError, RunFolder
+from harness.running.holding import RunError
+from harness.running.run_folder import RunFolder
 from harness.running.settings import RunSettings
 from harness.running.side_by_side import Reached, side_by_side
 from harness.search import Budget, InfeasibleBudget

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import platform
 import shutil
 import time
@@ -18,16 +16,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.measuring import MeasurementError, Store
+from harness.files import WriteError, whole, write_whole
+from harness.measuring import Store, StoreError
 from harness.report import Comparison, CostModelRecord
+from harness.running.holding import RunError, held
 from harness.running.settings import RunSettings
 
-LOCK = ".lock"
 PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "fvcore", "numpy", "scipy", "pymoo", "slimda-edge")
-
-
-class RunError(ValueError):
-    """A run folder that cannot be used; the message says why in one sentence."""
 
 
 class BaselineRecord(BaseModel):
@@ -132,22 +127,15 @@ class RunFolder:
 
     def save(self) -> None:
         """Write run.json whole or not at all; from any thread."""
-        partial = self.path / "run.json.partial"
         with self._lock:
-            with partial.open("w", encoding="utf-8") as file:
-                json.dump(self.record.model_dump(mode="json"), file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path / "run.json")
+            text = json.dumps(self.record.model_dump(mode="json"), indent=2)
+            write_whole(self.path / "run.json", f"{text}\n".encode())
             self.saved = True
 
     def keep_subnet(self, file: Path) -> None:
         """Copy an exported subnet into the folder, whole or not at all."""
-        self.subnets.mkdir(parents=True, exist_ok=True)
-        partial = self.subnets / f"{file.name}.partial"
-        shutil.copyfile(file, partial)
-        partial.replace(self.subnets / file.name)
+        with whole(self.subnets / file.name) as partial:
+            shutil.copyfile(file, partial)
 
     def drop_subnets_but(self, names: Iterable[str]) -> None:
         """Remove the other exported subnets, which an earlier search selected, and their cards."""
@@ -169,10 +157,10 @@ class RunFolder:
 
 
 def open_store(path: Path | None) -> Store:
-    """Open the store; a file that cannot be one is a matter of usage, not of measuring."""
+    """Open the store; RunError where it cannot be one, or not be written to."""
     try:
         return Store(path)
-    except MeasurementError as error:
+    except (StoreError, WriteError) as error:
         raise RunError(str(error)) from error
 
 
@@ -188,22 +176,8 @@ def open_run(path: Path, settings: RunSettings | None) -> Iterator[RunFolder]:
     `settings` None takes those of the run that is there, others replace them; nothing is written before the record is
     saved. Raises RunError where the folder is in use, does not hold a run, or cannot be written.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / LOCK).open("w")
-    except OSError as error:
-        raise RunError(f"cannot write to the run folder {path}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"another process is working in the run folder {path}") from error
-        try:
-            yield RunFolder(path, _record(path, settings))
-        finally:
-            if set(path.iterdir()) == {path / LOCK}:
-                (path / LOCK).unlink()
-                path.rmdir()
+    with held(path):
+        yield RunFolder(path, _record(path, settings))
 
 
 def has_begun(path: Path) -> bool:

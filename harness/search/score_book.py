@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.bank import ModelBank, StandaloneBank
+from harness.files import WriteError
 from harness.space import Architecture, decode, encode
 
 #: Of the table, and of what its scores are.
@@ -32,7 +33,8 @@ class ScoreBookError(ValueError):
 class ScoreBook:
     """UPEM by what it depends on (`score_key`) and by architecture; made where it is absent.
 
-    Each operation has its own connection, so threads may share the book. All raise ScoreBookError.
+    Each operation has its own connection, so threads may share the book. All raise ScoreBookError, and WriteError where
+    the disk refuses.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,6 +65,8 @@ class ScoreBook:
         try:
             with closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as connection:
                 yield connection
+        except sqlite3.OperationalError as error:
+            raise WriteError(f"the scores in {self.path} cannot be used: {error}") from error
         except sqlite3.Error as error:
             raise ScoreBookError(f"the scores in {self.path} cannot be used: {error}; remove the file") from error
 

@@ -68,6 +68,7 @@ def adapt(run: Run, bank: ModelBank) -> None:
         run.console.warn(warning)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
     about |= {"weights": run.folder.record.weights, "preprocessing": run.domains.preprocessing.model_dump(mode="json")}
+    run.folder.save()  # a bank that is there is not examined again
     save_bank(bank, run.folder.bank, about)
 
 

@@ -109,13 +109,13 @@ class TestUsageErrors:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = runner("report", "--run", copied)
         assert done.code == 2
-        assert "another process is working" in done.sentence
+        assert f"is working in the run folder {copied}; wait for it" in done.sentence
 
     def test_of_a_run_folder_that_is_a_file(self, runner: Runner, tmp_path: Path) -> None:
         (tmp_path / "run").write_text("")
         done = runner("--run", tmp_path / "run")
         assert done.code == 2
-        assert "cannot write to the run folder" in done.sentence
+        assert done.sentence == f"cannot write to the run folder {tmp_path / 'run'}: a file is in its place"
 
     @pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": 2}', b"\xff\xfe"])
     def test_of_a_damaged_run_json(self, runner: Runner, copied: Path, content: bytes) -> None:

@@ -197,4 +197,5 @@ class TestRefusals:
 
     def test_a_file_that_cannot_be_written(self, before: Path, tmp_path: Path) -> None:
         other = made_run(tmp_path / "other", LATENCIES, seed=2)
-        assert "cannot write" in self.refused(before, other, "--csv", tmp_path / "absent" / "out.csv")
+        (tmp_path / "file").touch()
+        assert "out.csv cannot be written" in self.refused(before, other, "--csv", tmp_path / "file" / "out.csv")

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.files import WriteError
 from harness.measuring import (
     Measured,
     Measurement,
-    MeasurementError,
     MemoryRecord,
     ProcessRecord,
     Store,
+    StoreError,
     Subject,
     read_measurements,
     save_measurements,
@@ -32,7 +33,7 @@ def test_the_run_s_own_file_holds_exactly_its_measurements_and_is_a_store(store:
 
 
 def test_a_place_that_cannot_be_written_is_a_measurement_error(tmp_path: Path) -> None:
-    with pytest.raises(MeasurementError, match="cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         save_measurements([], tmp_path / "absent" / "measurements.sqlite")
 
 
@@ -59,7 +60,7 @@ def test_a_run_s_measurements_are_read_in_order_of_time_and_not_touched(tmp_path
 def test_measurements_that_cannot_be_read_are_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "measurements.sqlite"
     path.write_bytes(content)
-    with pytest.raises(MeasurementError, match=r"the measurements in .* cannot be read: "):
+    with pytest.raises(StoreError, match=r"the measurements in .* cannot be read: "):
         read_measurements(path)
 
 

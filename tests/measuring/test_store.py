@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devices import Fingerprint, Protocol
-from harness.measuring import EnergyRecord, MeasurementError, MemoryRecord, Store, Subject
+from harness.measuring import EnergyRecord, MemoryRecord, Store, StoreError, Subject
 from harness.measuring.conditions import conditions_of
 from harness.measuring.results import device_key
 from tests.measuring.records import FINGERPRINT, memory, reading, record
@@ -79,7 +79,7 @@ def test_neither_the_moment_nor_the_name_is_part_of_the_key(store: Store) -> Non
 
 def test_records_are_kept_all_or_none(store: Store) -> None:
     first = record()
-    with pytest.raises(MeasurementError, match="UNIQUE"):
+    with pytest.raises(StoreError, match="UNIQUE"):
         store.add([first, record(), first])
     assert not store.find(FINGERPRINT, SUBJECT, "finalist")
 
@@ -95,14 +95,14 @@ def test_threads_may_write_at_once(store: Store) -> None:
 
 def test_a_file_that_is_no_store_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at" * 50)
-    with pytest.raises(MeasurementError, match=r"notes\.txt cannot be used"):
+    with pytest.raises(StoreError, match=r"notes\.txt cannot be used"):
         Store(tmp_path / "notes.txt")
 
 
 def test_a_store_of_another_version_is_refused(store: Store) -> None:
     with sqlite3.connect(store.path) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(MeasurementError, match="version 99"):
+    with pytest.raises(StoreError, match="version 99"):
         Store(store.path)
 
 
@@ -110,7 +110,7 @@ def test_a_record_that_makes_no_sense_is_a_measurement_error(store: Store) -> No
     store.add([record()])
     with sqlite3.connect(store.path) as connection:
         connection.execute("UPDATE records SET record = '{}'")
-    with pytest.raises(MeasurementError, match="cannot be read"):
+    with pytest.raises(StoreError, match="cannot be read"):
         store.find(FINGERPRINT, SUBJECT, "finalist")
 
 

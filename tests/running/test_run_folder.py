@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.report import CostModelRecord
-from harness.running.run_folder import Record, RunError, RunFolder, read_record
+from harness.running.holding import RunError
+from harness.running.run_folder import Record, RunFolder, read_record
 from harness.running.settings import RunSettings
 from tests.report.cost_models import cost_model
 

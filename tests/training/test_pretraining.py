@@ -17,7 +17,7 @@ from harness.bank import create_bank, load_bank
 from harness.data import Preprocessing, load_digits, load_source
 from harness.data.catalogue import CIFAR10_CLASSES
 from harness.data.reading import read_resized
-from harness.running.run_folder import RunError
+from harness.running import RunError
 from harness.training.pretraining import at_length, own_target, pretraining_from
 from tests.runs import Result, run_here
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from harness.report.files import write_atomic
+from harness.files import write_whole
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -34,10 +34,10 @@ class Sheet:
             write_rows(self.folder / f"{self.stem}{name}.csv", rows)
         heading = [f"# {self.title}, {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"]
         text = "\n".join([*heading, *(f"- {note}" for note in self.notes), *body]) + "\n"
-        write_atomic(self.folder / f"{self.stem}.md", text.encode())
+        write_whole(self.folder / f"{self.stem}.md", text.encode())
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=150)
-        write_atomic(self.folder / f"{self.stem}.png", picture.getvalue())
+        write_whole(self.folder / f"{self.stem}.png", picture.getvalue())
         return text
 
 
@@ -48,4 +48,4 @@ def write_rows(path: Path, rows: Rows) -> None:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())

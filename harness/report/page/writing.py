@@ -13,10 +13,10 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from harness.files import write_whole
 from harness.report.comparisons import Comparison, comparison_section
 from harness.report.cost_models import CostModelRecord
 from harness.report.cost_page import cost_section
-from harness.report.files import write_atomic
 from harness.report.page.advice import cautions, cautions_section
 from harness.report.page.correlations import correlation_section, known_subnets
 from harness.report.page.environment import environment_section
@@ -72,7 +72,7 @@ def write_page(
         plotly=scripts[0],
         script=scripts[1],
     )
-    write_atomic(path, page.encode())
+    write_whole(path, page.encode())
 
 
 def _summary(rows: Sequence[Row], drawn: Sequence[object], doubts: int) -> str:
