@@ -1,0 +1,79 @@
+"""run.json from strangers: read, or refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from harness.running.holding import RunError
+from harness.running.run_folder import BaselineRecord, Record, RunFolder, read_record
+from harness.running.settings import RunSettings
+from tests.hostile import damaged, mutated, read_or_refused, refusal
+from tests.report.cost_models import cost_model
+from tests.report.test_comparisons import comparison
+
+RECORD = Record(
+    arguments=RunSettings(source="a", target="b", precisions=("fp32", "int8")),
+    seed=3,
+    started="2026-01-01T00:00:00+00:00",
+    versions={"torch": "2.6.0"},
+    data={"name": "digits", "digest": "0" * 64},
+    weights={"source": "imagenet"},
+    devices={"cpu": {"board": "a board", "threads": 1}},
+    seconds={"adapt": 12.5},
+    comparisons={"cpu": [comparison()]},
+    cost_models={"cpu": cost_model(unseen=[])},
+    builds={"cpu": {"0123456789ab": 0.1}},
+    findings={"cpu": ["a fan stood still"]},
+    baselines={"0123456789ab": BaselineRecord(name="resnet18")},
+    source_accuracy={"1": 0.9},
+    warnings=["slow"],
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+def read_and_kept(folder: Path) -> None:
+    """Read a record; what is read can be written again, and read again."""
+    RunFolder(folder, read_record(folder)).save()
+    read_record(folder)
+
+
+def document() -> dict[str, object]:
+    found: dict[str, object] = json.loads(RECORD.model_dump_json())
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=mutated(document()) | damaged(RECORD.model_dump_json().encode()))
+def test_any_record_is_read_or_refused_in_one_sentence(folder: Path, content: bytes) -> None:
+    (folder / "run.json").write_bytes(content)
+    read_or_refused(lambda: read_and_kept(folder), RunError)
+
+
+def test_a_record_that_nothing_is_wrong_with_is_read(folder: Path) -> None:
+    (folder / "run.json").write_text(RECORD.model_dump_json())
+    assert read_record(folder) == RECORD
+
+
+def test_a_record_of_another_format_is_told_from_a_damaged_one(folder: Path) -> None:
+    (folder / "run.json").write_text(json.dumps({"format": 2, "question": "other fields"}))
+    told = refusal(lambda: read_record(folder), RunError)
+    assert "format 2" in told
+    assert "format 1" in told
+
+
+def test_a_folder_in_place_of_the_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run.json").mkdir()
+    assert "run.json" in refusal(lambda: read_record(tmp_path), RunError)
+
+
+def test_a_file_in_place_of_the_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    assert "run" in refusal(lambda: read_record(tmp_path / "run"), RunError)
