@@ -1,5 +1,13 @@
 """What can go wrong between the workstation and a device."""
 
+_MOST = 200
+
+
+def one_line(text: str, most: int = _MOST) -> str:
+    """Fold what a board or a file says into one printable line of at most so many characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
 
 class ProfileError(Exception):
     """A device profile that does not exist or says something impossible."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from devices.errors import ProfileError
+from devices.errors import ProfileError, one_line
 from devices.hardware import Hardware, PeakGmacs, Precision
 
 if sys.version_info >= (3, 11):
@@ -205,8 +205,8 @@ def load_profile(name_or_path: str | Path) -> DeviceProfile:
             content = tomllib.load(file)
     except OSError as error:
         raise ProfileError(f"the device profile {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"the device profile {path} is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # not of TOML alone: of text and of numbers without end too
+        raise ProfileError(f"the device profile {path} is not valid TOML: {one_line(str(error))}") from error
     return _validated(content, str(path))
 
 
@@ -221,14 +221,21 @@ def _explain(error: ValidationError) -> str:
     """Return one clause on the first complaint: the key, what is wrong with it, what is allowed."""
     first = error.errors()[0]
     location = first["loc"]
-    key = ".".join(str(part) for part in location)
+    key = one_line(".".join(str(part) for part in location), 60)
     if first["type"] == "extra_forbidden":
         section = _section(location[:-1])
         return f"unknown key {key!r}; allowed here: {', '.join(section.model_fields)}"
     if first["type"] == "missing":
         return f"the key {key!r} is missing"
-    found = f" (found {first['input']!r})" if location else ""
+    found = _found(first["input"]) if location else ""
     return f"{key or 'the profile'}: {first['msg']}{found}".replace("Value error, ", "")
+
+
+def _found(value: object) -> str:
+    try:
+        return f" (found {value!r:.60})"
+    except ValueError:  # a whole number of more digits than Python writes
+        return ""
 
 
 def _section(location: tuple[int | str, ...]) -> type[BaseModel]:

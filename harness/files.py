@@ -11,6 +11,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from harness.clauses import complaint
+
 #: No other program names anything so: what is found can be removed.
 _SUFFIX = ".slimda-partial"
 
@@ -38,8 +40,7 @@ def whole(path: Path) -> Iterator[Path]:
             partial.chmod(0o644)
             partial.replace(path)
     except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise WriteError(f"{path} cannot be written: {reason}") from error
+        raise WriteError(f"{path} cannot be written: {complaint(error)}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

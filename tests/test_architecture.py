@@ -14,7 +14,7 @@ from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
 MODULES = (
-    *("api", "console", "deployment", "environment", "exit_codes", "files", "main", "pipeline"),
+    *("api", "clauses", "console", "deployment", "environment", "exit_codes", "files", "main", "pipeline"),
     *("processes", "space"),
 )
 ROOMS = (
@@ -31,24 +31,25 @@ def ours(*names: str) -> set[str]:
 
 
 #: What a run on a device rests on: how networks are made, exported, measured and found.
-BASIS = ours("console", "space", "files", "bank", "data", "export", "measuring", "costs", "search", "report")
+BASIS = ours("clauses", "console", "space", "files", "bank", "data", "export", "measuring", "costs", "search", "report")
 
 #: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
 ALLOWED: dict[str, set[str]] = {
     "harness": ours("api"),
     "harness.space": set(),
     "harness.processes": set(),
+    "harness.clauses": set(),
     "harness.console": set(),
     "harness.environment": set(),
     "harness.data": set(),
-    "harness.files": set(),
-    "harness.bank": ours("space", "files"),
-    "harness.adaptation": ours("files", "bank", "data", "processes"),
+    "harness.files": ours("clauses"),
+    "harness.bank": ours("clauses", "space", "files"),
+    "harness.adaptation": ours("clauses", "files", "bank", "data", "processes"),
     "harness.export": ours("files", "bank"),
     "harness.measuring": ours("files") | {"devices"},
-    "harness.costs": ours("space", "bank", "export", "measuring"),
+    "harness.costs": ours("clauses", "space", "bank", "export", "measuring"),
     "harness.search": ours("space", "files", "processes", "bank", "data", "costs"),
-    "harness.report": ours("space", "files"),
+    "harness.report": ours("clauses", "space", "files"),
     "harness.deployment": BASIS - ours("report") | {"devices"},
     "harness.running": BASIS - ours("costs") | ours("adaptation") | {"devices", "devices.agent"},
     "harness.results": BASIS | ours("deployment", "running") | {"devices"},

@@ -16,6 +16,7 @@ from harness.bank.baseline import BaselineError, BaselineNetwork, create_baselin
 from harness.bank.heads import Head
 from harness.bank.layers import Statistics
 from harness.bank.model_bank import BankSpec
+from harness.clauses import complaint
 from harness.files import whole, write_whole
 from harness.space import Architecture, arch_id, encode
 
@@ -104,6 +105,5 @@ def load_baseline(folder: Path) -> Baseline:
         baseline = Baseline.of(create_baseline(found.model, found.classes, found.input_shape, head=found.head))
         baseline.module.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValidationError, UnicodeDecodeError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BaselineError(f"the baseline in {folder} cannot be read: {reason}") from error
+        raise BaselineError(f"the baseline in {folder} cannot be read: {complaint(error)}") from error
     return baseline

@@ -38,7 +38,7 @@ class ModelBank(nn.Module):
     def __init__(self, spec: BankSpec) -> None:
         super().__init__()
         if spec.model not in BACKBONES:
-            raise BankError(f"unknown model {spec.model!r}; known: {', '.join(BACKBONES)}")
+            raise BankError(f"unknown model {spec.model!r:.60}; known: {', '.join(BACKBONES)}")
         if len(spec.classes) < 2:
             raise BankError(f"a model bank needs at least two classes, got {len(spec.classes)}")
         self.spec = spec

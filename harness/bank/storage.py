@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,10 +15,13 @@ from torch import Tensor
 from harness.bank.heads import Head
 from harness.bank.model_bank import BankError, BankSpec, ModelBank
 from harness.bank.standalone import StandaloneBank
+from harness.bank.state_dicts import misfit
+from harness.clauses import complaint, one_line
 from harness.files import whole, write_whole
 from harness.space import decode, encode
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "bank.json"
+Extent = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class BankFile(BaseModel):
@@ -28,9 +32,9 @@ class BankFile(BaseModel):
     format: Literal[1] = 1
     model: str
     classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[Extent, Extent, Extent]
     head: Head
-    standalone: tuple[str, ...] | None = None
+    standalone: Annotated[tuple[str, ...], Field(max_length=64)] | None = None
     """The widths that have a network of their own, where nothing is shared."""
     about: dict[str, Any]
 
@@ -61,14 +65,14 @@ def load_bank(folder: Path) -> tuple[ModelBank, dict[str, Any]]:
             f"there is no model bank in {folder}: {Path(error.filename or WEIGHTS).name} is missing"
         ) from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {_first_line(error)}") from error
+        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {complaint(error)}") from error
+    except OSError as error:
+        raise BankError(f"the model bank in {folder} cannot be read: {complaint(error)}") from error
     except SafetensorError as error:
-        raise BankError(f"{folder / WEIGHTS} is not a weights file: {_first_line(error)}") from error
+        raise BankError(f"{folder / WEIGHTS} is not a weights file: {complaint(error)}") from error
+    _refuse_misfits(description, weights, folder)
     bank = _empty(description, folder)
-    try:
-        _take_over(bank, weights)
-    except RuntimeError as error:
-        raise BankError(f"the weights in {folder} do not fit {description.model}: {_first_line(error)}") from error
+    _take_over(bank, weights)
     return bank, description.about
 
 
@@ -80,8 +84,16 @@ def _weights(bank: ModelBank) -> dict[str, Tensor]:
     return {f"{widths}.{name}": value for widths, state in owned.items() for name, value in state.items()}
 
 
+def _refuse_misfits(description: BankFile, weights: dict[str, Tensor], folder: Path) -> None:
+    """Raise BankError where the weights are not the description's, before memory is taken for what it claims."""
+    with torch.device("meta"):
+        expected = _weights(_empty(description, folder))
+    if problem := misfit(weights, expected):
+        raise BankError(f"the weights in {folder} do not fit {description.model}: {one_line(problem, 200)}")
+
+
 def _take_over(bank: ModelBank, weights: dict[str, Tensor]) -> None:
-    """Do the reverse; RuntimeError where a weight is missing, of another shape, or one too many."""
+    """Do the reverse, with weights that fit."""
     if not isinstance(bank, StandaloneBank):
         bank.load_state_dict(weights)
         return
@@ -89,8 +101,6 @@ def _take_over(bank: ModelBank, weights: dict[str, Tensor]) -> None:
     owned: dict[str, dict[str, Tensor]] = {widths: {} for widths in known}
     for name, value in weights.items():
         widths, _, rest = name.partition(".")
-        if widths not in owned:
-            raise RuntimeError(f"{name} belongs to none of the networks")
         owned[widths][rest] = value
     for widths, network in known.items():
         network.load_state_dict(owned[widths])
@@ -103,8 +113,4 @@ def _empty(description: BankFile, folder: Path) -> ModelBank:
     try:
         return StandaloneBank(spec, map(decode, description.standalone))
     except ValueError as error:
-        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {error}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        raise BankError(f"{folder / DESCRIPTION} is not a bank description: {complaint(error)}") from error

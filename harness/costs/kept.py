@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.clauses import complaint
 from harness.costs.complexity import ComplexityCounter
 from harness.costs.cost_model import CostModel, Observations
 from harness.costs.energy_model import NAMES as ENERGY_PARTS
@@ -147,9 +148,7 @@ class KeptCosts(_Kept):
         except OSError as error:
             raise KeptCostsError(f"{path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            what = " ".join([".".join(map(str, first["loc"])), first["msg"]]).strip()
-            raise KeptCostsError(f"{path} does not hold a device's costs: {what}") from error
+            raise KeptCostsError(f"{path} does not hold a device's costs: {complaint(error)}") from error
 
     def latency_model(self, table: LayerTable) -> CostModel:
         """Fit the model of latency again; KeptCostsError where what was measured is not of the table's bank."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.data.domains import DataError
@@ -10,6 +10,7 @@ from harness.data.listing import Listing
 from harness.data.reading import EXTENSIONS, reason
 
 Line = tuple[int, str, str | None]  # its number, the path, the label
+MOST_DIGITS = 18  # of a label that counts as a number
 
 
 def read_list(file: Path, *roots: Path) -> Listing:
@@ -31,7 +32,7 @@ def read_list(file: Path, *roots: Path) -> Listing:
     labels = tuple(order[label] for label in told)
     names = _folder_names(files, labels, len(order))
     classes = names or tuple(order)
-    return Listing(file, files, labels, classes, numbered=names is None and all(label.isdigit() for label in order))
+    return Listing(file, files, labels, classes, numbered=names is None and _are_numbers(order))
 
 
 def _lines(file: Path) -> list[Line]:
@@ -58,23 +59,36 @@ def _parsed(number: int, line: str) -> Line:
 
 def _existing(lines: Sequence[Line], file: Path, places: Sequence[Path]) -> tuple[Path, ...]:
     """Every image's path; all lie below the same place, which the first line tells."""
-    base = next((place for place in places if (place / lines[0][1]).is_file()), None)
+    base = next((place for place in places if _is_file(place / lines[0][1])), None)
     if base is None:
         looked = ", ".join(dict.fromkeys(map(str, places)))
-        raise DataError(f"Line {lines[0][0]} of the list {file} names {lines[0][1]}, which is in none of {looked}.")
+        raise DataError(
+            f"Line {lines[0][0]} of the list {file} names {lines[0][1]:.100}, which is in none of {looked}."
+        )
     files = []
     for number, path, _ in lines:
         found = base / path
-        if not found.is_file():
-            raise DataError(f"Line {number} of the list {file} names {path}, which does not exist in {base}.")
+        if not _is_file(found):
+            raise DataError(f"Line {number} of the list {file} names {path:.100}, which does not exist in {base}.")
         if found.suffix.lower() not in EXTENSIONS:
-            raise DataError(f"Line {number} of the list {file} names {path}, which is no image by its ending.")
+            raise DataError(f"Line {number} of the list {file} names {path:.100}, which is no image by its ending.")
         files.append(found)
     return tuple(files)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than any file system takes, or below a folder that may not be looked into
+        return False
+
+
 def _sorted(labels: set[str]) -> list[str]:
-    return sorted(labels, key=int) if all(label.isdigit() for label in labels) else sorted(labels)
+    return sorted(labels, key=int) if _are_numbers(labels) else sorted(labels)
+
+
+def _are_numbers(labels: Iterable[str]) -> bool:
+    return all(label.isdecimal() and len(label) <= MOST_DIGITS for label in labels)
 
 
 def _folder_names(files: Sequence[Path], labels: Sequence[int], count: int) -> tuple[str, ...] | None:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from harness.clauses import one_line
+
 YesNo = Literal["yes", "no"]
 Precision = Literal["fp32", "fp16", "int8"]
 CostSource = Literal["measured", "predicted", "estimated"]
@@ -17,8 +19,8 @@ Status = Literal["ok", "noisy", "throttled", "failed"]
 
 
 def _one_line(text: str) -> str:
-    """Fold any text (an exception's, a board's) into one printable line, as a cell of a table needs it."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Fold any text into one printable line, as a cell of a table needs it."""
+    line = one_line(text)
     if not line:
         raise ValueError("must not be blank (unknown is None)")
     return line

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.clauses import complaint
 from harness.files import WriteError, whole, write_whole
 from harness.measuring import Store, StoreError
 from harness.report import Comparison, CostModelRecord
@@ -208,7 +209,9 @@ def read_record(path: Path) -> Record:
     except FileNotFoundError as error:
         raise RunError(f"there is no run in {path}: run.json is missing") from error
     except (ValidationError, UnicodeDecodeError) as error:
-        raise RunError(f"{path / 'run.json'} is not a run record: {' '.join(str(error).split())[:200]}") from error
+        raise RunError(f"{path / 'run.json'} is not a run record: {complaint(error)}") from error
+    except OSError as error:
+        raise RunError(f"{path / 'run.json'} cannot be read: {complaint(error)}") from error
 
 
 def _version(package: str) -> str:

@@ -87,10 +87,10 @@ def test_a_bank_of_another_format_is_told_from_a_damaged_one(folder: Path) -> No
 
 
 @pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])
-def test_a_folder_in_place_of_a_file_is_named(folder: Path, name: str) -> None:
+def test_a_folder_in_place_of_a_file_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
     (folder / name).mkdir()
-    assert name in refusal(lambda: load_bank(folder), BankError)
+    assert folder.name in refusal(lambda: load_bank(folder), BankError)
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:

@@ -67,16 +67,13 @@ def test_a_profile_that_nothing_is_wrong_with_is_read(file: Path) -> None:
         ("threads = 1", f"threads = 0x{'f' * 5000}", "threads"),
         ("threads = 1", f"threads = {'1' * 5000}", "not valid TOML"),
         ("threads = 1", f"threads = {'[' * 5000}{']' * 5000}", "not valid TOML"),
-        ('"Orin"', f"'{'x' * 10000}'", "threads"),
+        ('"python3"', f'"{"x " * 5000}"', "python: must be a command"),
         ("threads", f"'{'x' * 10000}'", "unknown key"),
     ],
     ids=["hexadecimal", "digits", "nested", "text", "key"],
 )
 def test_numbers_texts_and_nesting_without_end_are_refused(file: Path, old: str, new: str, words: str) -> None:
-    file.write_text(PROFILE.replace(old, new).replace('["fp32"]', '["fp8"]' if "text" in words else '["fp32"]'))
-    if words == "threads" and "Orin" in old:
-        assert load_profile(file).board == "x" * 10000
-        return
+    file.write_text(PROFILE.replace(old, new))
     assert words in refusal(lambda: load_profile(file), ProfileError)
 
 

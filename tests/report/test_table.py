@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.files import WriteError
 from harness.report import ReportError, Row, columns, read_csv, write_csv
 
 from .factory import row, tradeoff
@@ -83,7 +84,7 @@ def test_a_crash_while_writing_leaves_the_old_table_and_no_litter(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", crash)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         write_csv([row(upem=0.5)], path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
