@@ -18,6 +18,7 @@ from devices.errors import (
     EngineFailed,
     EngineTimedOut,
     RuntimeMissing,
+    one_line,
 )
 from devices.profile import TimeOuts
 from devices.replies import Description, LoadedModel, Momentary, OutputShape, RoundSamples, parse
@@ -25,6 +26,7 @@ from devices.telemetry import EnergyReadings, MemoryReadings
 
 Images = npt.NDArray[np.float32]
 _LIMIT_SHARE = 0.9  # of a time-out that the agent may use up, so that it can still say what went wrong
+_MOST_SAID = 380  # characters of the agent's own reason that an error message quotes
 _LAST_WORDS = 2000  # bytes of the agent's standard error that an error message quotes
 
 
@@ -156,6 +158,8 @@ class AgentProcess:
         batch = model.input_shape[0]
         if images.ndim != len(model.input_shape) or images.shape[1:] != model.input_shape[1:] or not len(images):
             raise DeviceError(f"the network takes {list(model.input_shape)}, not {list(images.shape)}")
+        if 4 * math.prod(model.input_shape) > wire.MAX_BLOB:
+            raise DeviceError(f"a batch of shape {list(model.input_shape)} is more than can be sent to a device")
         outputs = []
         for start in range(0, len(images), batch):
             piece = np.zeros(model.input_shape, dtype="<f4")
@@ -232,7 +236,8 @@ class AgentProcess:
         if reply.get("v") != wire.VERSION or reply.get("id") != self._requests:
             raise self._lost("answered out of turn")
         if reply.get("ok") is not True:
-            reason, handle = str(reply.get("message", "the agent gave no reason")), reply.get("handle")
+            told, handle = reply.get("message"), reply.get("handle")
+            reason = one_line(told, _MOST_SAID) if isinstance(told, str) and told else "the agent gave no reason"
             failure = {"engine": EngineFailed, "time": EngineTimedOut}.get(str(reply.get("kind")))
             if failure is not None:
                 raise failure(reason, handle if isinstance(handle, int) else None)

@@ -4,11 +4,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
-from devices.errors import DeviceError
-from devices.telemetry import Reading
+from devices.agent.wire import MAX_BLOB
+from devices.errors import DeviceError, one_line
+from devices.telemetry import Bytes, Reading
 
 Nanoseconds = Annotated[int, Field(ge=0, le=24 * 3600 * 10**9)]
-Shape = Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
+Shape = Annotated[tuple[Annotated[int, Field(gt=0, le=MAX_BLOB)], ...], Field(min_length=1, max_length=16)]
+Cores = Annotated[int, Field(gt=0, le=2**20)]
 Reply = TypeVar("Reply", bound=BaseModel)
 
 
@@ -23,20 +25,20 @@ class HostDescription(BaseModel):
     """The release of Jetson Linux."""
     kernel: str
     python: str
-    physical_cores: Annotated[int, Field(gt=0)] | None
-    logical_cores: Annotated[int, Field(gt=0)]
+    physical_cores: Cores | None
+    logical_cores: Cores
     governor: str | None
     boot_id: str | None
     power_mode: str | None
     gpu: str | None
     gpu_driver: str | None
-    memory_total: int | None
+    memory_total: Bytes | None
     """In bytes."""
-    temperatures_c: dict[str, float]
+    temperatures_c: dict[str, FiniteFloat]
     """By thermal zone, at the time of asking."""
-    cpu_limits_mhz: tuple[float, float] | None
+    cpu_limits_mhz: tuple[FiniteFloat, FiniteFloat] | None
     """Between what the governor may choose."""
-    gpu_limits_mhz: tuple[float, float] | None
+    gpu_limits_mhz: tuple[FiniteFloat, FiniteFloat] | None
     throttled_before: tuple[str, ...]
     """Why the firmware has throttled since the machine was started."""
     missing: dict[str, str]
@@ -71,7 +73,7 @@ class LoadedModel(BaseModel):
     load_ns: Nanoseconds
     first_ns: Nanoseconds
     input_shape: Shape
-    output_shape: tuple[int, ...]
+    output_shape: Shape
     finite: bool
     """Whether every output of the first inference was a finite number."""
     visit_s: float = Field(default=0.0, ge=0, le=24 * 3600, allow_inf_nan=False)
@@ -115,7 +117,7 @@ class RoundSamples(BaseModel):
 class OutputShape(BaseModel):
     """What `infer` answers; the numbers follow as bytes."""
 
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 def parse(kind: type[Reply], reply: dict[str, Any]) -> Reply:
@@ -124,5 +126,5 @@ def parse(kind: type[Reply], reply: dict[str, Any]) -> Reply:
         return kind.model_validate(reply)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = one_line(".".join(str(part) for part in first["loc"]), 100)
         raise DeviceError(f"the agent's answer makes no sense: {key}: {first['msg']}") from error

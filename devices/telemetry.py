@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, FiniteFloat
 Megahertz = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Watts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Bytes = Annotated[int, Field(ge=0)]
+Bytes = Annotated[int, Field(ge=0, le=2**60)]
 
 #: Zones that follow no load: a PMIC's answers the same number on many Jetsons, and the fan's is computed for the fan.
 _NO_THERMOMETERS = ("pmic", "fan-est")
@@ -94,9 +94,9 @@ class PowerReading(BaseModel):
 class SteadyReading(PowerReading):
     """A reading while a network runs without pause."""
 
-    runs: Annotated[int, Field(ge=0)]
+    runs: Annotated[int, Field(ge=0, le=2**60)]
     """Inferences since the window began."""
-    busy_ns: Annotated[int, Field(ge=0)]
+    busy_ns: Annotated[int, Field(ge=0, le=2**60)]
     """Nanoseconds that those took."""
 
 

@@ -11,10 +11,11 @@ from devices import AgentLost, ConnectionLost, DeviceError, EngineFailed, Profil
 from harness.ablation import AblationError
 from harness.adaptation import AdaptationDiverged, CheckpointError, TrainingError
 from harness.bank import BankError, BaselineError
+from harness.clauses import one_line
 from harness.console import Console
 from harness.costs import KeptCostsError
 from harness.data import DataError
-from harness.export import ExportError, ExportMismatch, PrecisionError
+from harness.export import ExportError, ExportMismatch, PrecisionError, SubnetFileError
 from harness.files import WriteError
 from harness.measuring import MeasurementError, StoreError
 from harness.processes import ProcessLost
@@ -46,6 +47,7 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
         WriteError,
         CheckpointError,
         TrainingError,
+        SubnetFileError,
         ValidationError,
     ),
     3: (DeviceError, ConnectionLost),
@@ -96,5 +98,4 @@ def sentence(error: Exception) -> str:
         fields = [part for part in first["loc"] if isinstance(part, str)]  # the others are places in a comma list
         where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
         return f"{where}{first['msg']}".replace("Value error, ", "")
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

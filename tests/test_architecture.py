@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.files": ours("clauses"),
     "harness.bank": ours("clauses", "space", "files"),
     "harness.adaptation": ours("clauses", "files", "bank", "data", "processes"),
-    "harness.export": ours("files", "bank"),
+    "harness.export": ours("clauses", "files", "bank"),
     "harness.measuring": ours("files") | {"devices"},
     "harness.costs": ours("clauses", "space", "bank", "export", "measuring"),
     "harness.search": ours("space", "files", "processes", "bank", "data", "costs"),

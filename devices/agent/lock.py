@@ -33,7 +33,7 @@ class Lock:
         try:
             content = json.loads(os.pread(self._descriptor, 1000, 0).decode())
             return "%.200s, process %d (since %.40s)" % (content["holder"], content["pid"], content["since"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return "another process"
 
     def close(self) -> None:

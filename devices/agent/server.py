@@ -83,14 +83,16 @@ class Server:
             except (wire.Closed, wire.Silent):
                 return
             if request.get("op") == "close":
-                line.send({"v": wire.VERSION, "id": request.get("id"), "ok": True}, _SEND_S)
+                line.send({"v": wire.VERSION, "id": _identity(request), "ok": True}, _SEND_S)
                 return
             reply, data = self._answer(request, blob)
             line.send(reply, _SEND_S, data)
 
     def _answer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        identity = request.get("id")
+        identity = _identity(request)
         try:
+            if identity is None:
+                raise Refused("a request is numbered by a whole number in 'id'")
             if request.get("v") != wire.VERSION:
                 raise Refused("this agent speaks version %d, not %r" % (wire.VERSION, request.get("v")))
             operation = self._operations.get(_field(request, "op", str))
@@ -209,10 +211,7 @@ class Server:
         import numpy as np
 
         model = self._model(_field(request, "handle", int))
-        size = 4
-        for extent in model.input_shape:
-            size *= extent
-        if len(blob) != size:
+        if len(blob) != 4 * _product(model.input_shape):
             raise Refused("the input must be float32 of shape %s" % (list(model.input_shape),))
         array = np.frombuffer(blob, dtype="<f4").reshape(model.input_shape).astype(np.float32)
         output = np.ascontiguousarray(model.infer(array), dtype="<f4")
@@ -271,10 +270,14 @@ class Server:
         return self._models[handle]
 
     def _inside(self, name: str) -> str:
-        path = (self._work / name).resolve()
-        if self._work not in path.parents:
+        try:
+            path = (self._work / name).resolve()
+            inside, found = self._work in path.parents, path.is_file()
+        except (OSError, ValueError, RuntimeError):  # no file can have that name, or links go round in circles
+            inside, found = True, False
+        if not inside:
             raise Refused("%r is outside the work folder" % name)
-        if not path.is_file():
+        if not found:
             raise Refused("the work folder has no file %r" % name)
         return str(path)
 
@@ -303,7 +306,12 @@ def main() -> None:
         sys.exit("the line failed: %s" % error)
 
 
-def _failure(identity: object, kind: str, message: str) -> dict[str, Any]:
+def _identity(request: dict[str, Any]) -> int | None:
+    identity = request.get("id")
+    return identity if type(identity) is int else None
+
+
+def _failure(identity: int | None, kind: str, message: str) -> dict[str, Any]:
     return {"v": wire.VERSION, "id": identity, "ok": False, "kind": kind, "message": message[:2000]}
 
 
@@ -335,11 +343,20 @@ def _check(path: str, offered: dict[str, Any], precision: str) -> tuple[int, ...
             )
         )
     network = read(path)
+    if any(4 * _product(value.shape) > wire.MAX_BLOB for value in network.inputs + network.outputs):
+        raise EngineError("the network's input and output may take %d bytes each" % wire.MAX_BLOB)
     if precision == "int8" and not network.quantised:  # TensorRT would run it in float32, trtexec make scales up
         raise EngineError("the network has no quantised layers: int8 needs a file with QuantizeLinear nodes")
     if precision == "fp16" and not network.halved:
         raise EngineError("the network has no float16 weights: fp16 needs a file whose weights are in float16")
     return network.outputs[0].shape
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    found = 1
+    for extent in shape:
+        found *= extent
+    return found
 
 
 def _field(request: dict[str, Any], name: str, kind: type, default: object = None) -> Any:

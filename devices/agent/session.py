@@ -24,6 +24,7 @@ from .lock import Lock
 
 AGENT = "agent.pyz"  # the agent's name in the work folder
 _NAME = re.compile(r"[0-9a-f]{64}(\.[A-Za-z0-9]{1,16})?")
+_MAX_FILE = 2**40  # bytes
 _POLL_S = 0.2
 _SEND_S = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -108,7 +109,7 @@ class Session:
         """Write a piece of the file named by the SHA-256 of its content; after the last one, check the whole."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Refused("refused", "a file is named by the SHA-256 of its content, not %r" % (name,))
-        if type(offset) is not int or offset < 0 or type(last) is not bool:
+        if type(offset) is not int or not 0 <= offset < _MAX_FILE or type(last) is not bool:
             raise Refused("refused", "a piece has an offset, and is the last or not")
         partial = self._work / (name + ".part")
         try:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from devices.errors import DeviceError, DeviceUnreachable
+from devices.errors import DeviceError, DeviceUnreachable, one_line
 from devices.transports.lock import busy
 
 _LAST_WORDS = 300
@@ -91,8 +91,9 @@ def command_error(host: str, python: str, status: int | None, stderr: str) -> De
 
 def board_error(host: str, answer: dict[str, Any]) -> DeviceError:
     """Return the error that the board reports."""
-    kind, message = str(answer.get("kind")), str(answer.get("message"))[:_LAST_WORDS]
+    kind, told = answer.get("kind"), answer.get("message")
+    message = one_line(told, _LAST_WORDS) if isinstance(told, str) else "it gave no reason"
     if kind == "busy":
         return busy(host, message)
-    words = _ON_BOARD.get(kind, "{host} refused: {message}")
+    words = _ON_BOARD.get(str(kind), "{host} refused: {message}")
     return DeviceError(words.format(host=host, message=message))

@@ -51,6 +51,8 @@ def reason(error: Exception) -> str:
     """What an error says, as the end of a sentence."""
     if isinstance(error, UnidentifiedImageError):
         return "it is not an image of a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it claims more than the {MAX_PIXELS // 1_000_000} million pixels allowed"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.rstrip(".") or type(error).__name__
 

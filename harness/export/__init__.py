@@ -1,6 +1,6 @@
 """Subnets to ONNX: one graph per bank, filled with each subnet's folded weights; the numerical check; topology keys."""
 
-from harness.export.files import subnet_filename, write_subnet
+from harness.export.files import SubnetFileError, read_subnet, subnet_filename, write_subnet
 from harness.export.precisions import PrecisionError, in_precision
 from harness.export.single_layer import single_layer
 from harness.export.template import IR_VERSION, OPSET, Template
@@ -22,10 +22,12 @@ __all__ = [
     "ExportError",
     "ExportMismatch",
     "PrecisionError",
+    "SubnetFileError",
     "Template",
     "VerifiedExport",
     "engine_logits",
     "in_precision",
+    "read_subnet",
     "single_layer",
     "subnet_filename",
     "topology_key",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+
+from harness.clauses import complaint
 from harness.files import write_whole
+
+
+class SubnetFileError(ValueError):
+    """An exported file that is damaged or not ours; the message says why in one sentence."""
 
 
 def subnet_filename(arch_id: str, precision: str, batch_size: int) -> str:
@@ -17,3 +26,29 @@ def write_subnet(folder: Path, model: bytes, arch_id: str, *, precision: str = "
     path = folder / subnet_filename(arch_id, precision, batch_size)
     write_whole(path, model)
     return path
+
+
+def read_subnet(path: Path) -> ModelProto:
+    """Return the model in an exported file; SubnetFileError where there is none, or its weights lie elsewhere."""
+    try:
+        model: ModelProto = ModelProto.FromString(path.read_bytes())
+    except (OSError, DecodeError) as error:
+        raise SubnetFileError(f"{path} is no exported subnet: {complaint(error)}") from error
+    if len(model.graph.input) != 1 or len(model.graph.output) != 1:
+        raise SubnetFileError(f"{path} is no exported subnet: it does not have one input and one output")
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+        raise SubnetFileError(f"{path} is no exported subnet: its weights lie in another file")
+    return model
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from _tensors_of(attribute)
+
+
+def _tensors_of(attribute: AttributeProto) -> Iterator[TensorProto]:
+    yield from (attribute.t, *attribute.tensors)
+    for graph in (attribute.g, *attribute.graphs):
+        yield from _tensors(graph)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import onnx
+from pydantic import TypeAdapter, ValidationError
 
-from harness.export import subnet_filename
+from harness.clauses import complaint
+from harness.data import Preprocessing
+from harness.export import SubnetFileError, read_subnet, subnet_filename
 from harness.files import write_whole
 from harness.report import Row
 from harness.report.card import Card, card_text
 from harness.running import Record, RunFolder
+
+_CLASSES = TypeAdapter(list[str])
 
 
 def write_cards(folder: RunFolder, rows: Sequence[Row]) -> None:
@@ -29,20 +33,24 @@ def write_cards(folder: RunFolder, rows: Sequence[Row]) -> None:
 
 
 def _card(file: Path, folder: RunFolder, row: Row) -> Card:
-    content = file.read_bytes()
-    model = onnx.ModelProto.FromString(content)
+    model = read_subnet(file)
     about = {entry.key: entry.value for entry in model.metadata_props}
     baseline = folder.record.baselines.get(row.arch_id)
-    digest = hashlib.sha256(content).hexdigest()
-    return Card(
-        file=file.name,
-        title=f"{baseline.name}, a baseline" if baseline else _subnet(about),
-        inputs=_shapes(model.graph.input),
-        outputs=_shapes(model.graph.output),
-        classes=json.loads(about["classes"]),
-        preprocessing=json.loads(about["preprocessing"]),
-        provenance=dict(_provenance(folder, about, digest)),
-    )
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    try:
+        return Card(
+            file=file.name,
+            title=f"{baseline.name}, a baseline" if baseline else _subnet(about),
+            inputs=_shapes(model.graph.input),
+            outputs=_shapes(model.graph.output),
+            classes=_CLASSES.validate_json(about["classes"]),
+            preprocessing=Preprocessing.model_validate_json(about["preprocessing"]).model_dump(mode="json"),
+            provenance=dict(_provenance(folder, about, digest)),
+        )
+    except KeyError as error:
+        raise SubnetFileError(f"{file} is no exported subnet: nothing in it says its {error}") from error
+    except ValidationError as error:
+        raise SubnetFileError(f"{file} is no exported subnet: {complaint(error)}") from error
 
 
 def _subnet(about: Mapping[str, str]) -> str:

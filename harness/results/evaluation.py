@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from harness.bank import Architecture, ModelBank, Statistics, load_bank
+from harness.clauses import complaint
 from harness.data import TargetLabels
-from harness.export import engine_logits
+from harness.export import SubnetFileError, engine_logits, read_subnet
 from harness.report import Accuracy, Row, accuracy
 from harness.results.rows import with_accuracy
 from harness.running import Run
@@ -46,7 +47,11 @@ def deployed_accuracy(file: Path, held_out: TargetLabels) -> Accuracy | None:
     """Return the accuracy of an exported subnet, run in ONNX Runtime on this machine; None where there is no file."""
     if not file.exists():
         return None
-    named = [engine_logits(file, part).argmax(axis=1) for part in _parts(held_out)]
+    read_subnet(file)
+    try:
+        named = [engine_logits(file, part).argmax(axis=1) for part in _parts(held_out)]
+    except Exception as error:  # the runtime has no common base class for its errors
+        raise SubnetFileError(f"{file} cannot be run: {complaint(error)}") from error
     return accuracy(np.concatenate(named), held_out.labels.numpy())
 
 

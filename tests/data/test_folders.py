@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,27 @@ def test_sliver_and_deep_pixels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(DataError, match="more than 8 bits"):
         read_image(tmp_path / "deep.png", RGB)
+
+
+def test_only_a_header_of_billions_of_pixels_is_refused(tmp_path: Path) -> None:
+    parts = (b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b""), b"IEND")
+    chunks = [struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in parts]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    (tmp_path / "bomb.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"bomb\.png cannot be read: it claims more than the 64 million pixels allowed"):
+        read_image(tmp_path / "bomb.png", RGB)
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif"])
+def test_of_a_moving_picture_the_first_is_read(tmp_path: Path, ending: str) -> None:
+    red, blue = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
+    red.save(tmp_path / f"moving.{ending}", save_all=True, append_images=[blue])
+    assert read_image(tmp_path / f"moving.{ending}", RGB).float().mean((1, 2)).argmax() == 0
+
+
+def test_what_palettes_and_other_channels_hold_as_transparent_is_read(tmp_path: Path) -> None:
+    Image.new("P", (20, 20)).save(tmp_path / "palette.png", transparency=0)
+    assert read_image(tmp_path / "palette.png", RGB).shape == (3, 16, 16)
 
 
 def test_impossible_sizes_are_refused(source: Path, target: Path) -> None:

@@ -6,22 +6,30 @@ import dataclasses
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from onnx import ModelProto
 from PIL import Image
 
 from harness.bank import create_bank
 from harness.data import Domains, LabelledImages, Preprocessing, load_digits
 from harness.deployment import Deployment
+from harness.export import SubnetFileError
 from harness.report import Row
 from harness.results import write_cards
+from harness.results.evaluation import deployed_accuracy
 from harness.running import Record, RunFolder, RunSettings
 from harness.space import encode
 from tests.data.made import read_image
+from tests.devices.external import FORMS
+from tests.hostile import damaged, read_or_refused, refusal
 from tests.report.factory import row, unmeasured
 
 #: Stands before the example: nothing else that is installed can be imported.
@@ -112,6 +120,57 @@ def test_the_example_names_the_class_that_the_bank_names(tmp_path: Path, preproc
         assert named_by_example(card_of(tmp_path, found), tmp_path / "subnets", image) == expected
         named.add(expected)
     assert named
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_with_weights_elsewhere_is_refused(tmp_path: Path, form: Callable[[str], ModelProto]) -> None:
+    _, found = exported(tmp_path, domains_of(PHOTOS, ("a", "b")))
+    (file,) = (tmp_path / "subnets").glob("*.onnx")
+    file.write_bytes(form("../../../etc/passwd").SerializeToString())
+    assert "in another file" in refusal(lambda: write_cards(run_folder(tmp_path), [found]), SubnetFileError)
+    assert "in another file" in refusal(lambda: deployed_accuracy(file, load_digits(0)[1]), SubnetFileError)
+
+
+@pytest.mark.parametrize("name", ["classes", "preprocessing", "model"])
+@pytest.mark.parametrize("text", [None, "", "[1]", "[" * 10_000, '{"size": [16, 16]}'])
+def test_a_file_that_says_nothing_of_itself_is_refused(tmp_path: Path, name: str, text: str | None) -> None:
+    _, found = exported(tmp_path, domains_of(PHOTOS, ("a", "b")))
+    (file,) = (tmp_path / "subnets").glob("*.onnx")
+    model = ModelProto.FromString(file.read_bytes())
+    kept = [entry for entry in model.metadata_props if entry.key != name]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    if text is not None:
+        model.metadata_props.add(key=name, value=text)
+    file.write_bytes(model.SerializeToString())
+    if name == "model" and text is not None:
+        write_cards(run_folder(tmp_path), [found])
+    else:
+        refusal(lambda: write_cards(run_folder(tmp_path), [found]), SubnetFileError)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    _, found = exported(folder, domains_of(PHOTOS, ("a", "b")))
+    (file,) = (folder / "subnets").glob("*.onnx")
+    model = ModelProto.FromString(file.read_bytes())
+    del model.graph.initializer[:]
+    file.write_bytes(data.draw(damaged(model.SerializeToString())))
+    read_or_refused(lambda: write_cards(run_folder(folder), [found]), SubnetFileError)
+
+
+def test_a_network_that_cannot_run_has_no_accuracy(tmp_path: Path) -> None:
+    domains, held_out = load_digits(0)
+    exported(tmp_path, domains)
+    (file,) = (tmp_path / "subnets").glob("*.onnx")
+    model = ModelProto.FromString(file.read_bytes())
+    model.graph.node[0].op_type = "Nonsense"
+    file.write_bytes(model.SerializeToString())
+    assert "cannot be run" in refusal(lambda: deployed_accuracy(file, held_out), SubnetFileError)
 
 
 def test_the_example_reads_a_grey_digit(tmp_path: Path) -> None:

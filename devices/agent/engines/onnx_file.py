@@ -14,6 +14,7 @@ from .contract import EngineError
 
 FLOAT, FLOAT16 = 1, 10  # of onnx.TensorProto
 _QUANTISERS = {"QuantizeLinear", "DequantizeLinear"}
+_GRAPHS, _TENSORS, _SPARSE = (6, 11), (10,), (22, 23)  # attributes that may bring weights, which no engine needs
 
 
 class Tensor(NamedTuple):
@@ -78,8 +79,12 @@ def read(path: str) -> Network:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (its descriptor is all that is wanted)
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        graphs = [value for number, value in _fields(content) if number == 7]
-        network = _network(graphs[0])
+        parts = dict(_fields(content))
+        if 25 in parts:
+            raise ValueError("it has functions of its own")
+        network = _network(parts[7])
+    except KeyError:
+        raise EngineError("the file is no ONNX network: it has no graph") from None
     except (OSError, ValueError, IndexError, TypeError, struct.error) as error:
         raise EngineError("the file is no ONNX network: %s" % error) from error
     return network
@@ -93,6 +98,8 @@ def _network(graph: Any) -> Network:
         elif number == 5:
             name, tensor = _tensor(value)
             network.weights[name] = tensor
+        elif number == 15:
+            raise ValueError("its weights are sparse")
         elif number == 11:
             network.inputs.append(_value(value))
         elif number == 12:
@@ -131,6 +138,8 @@ def _attribute(message: Any) -> tuple[str, Any]:
             floats += struct.unpack("<%df" % (len(value) // 4), value)
         elif number == 8:
             integers += _integers(value)
+        elif number in (*_GRAPHS, *_TENSORS, *_SPARSE):
+            raise ValueError("the attribute %.60r is a graph, or several tensors" % name)
     return name, found if found is not None else floats or integers
 
 
@@ -158,7 +167,7 @@ def _value(message: Any) -> Value:
         elif number == 2:
             for type_number, tensor_type in _fields(value):
                 if type_number != 1:
-                    raise ValueError("%s is no tensor" % name)
+                    raise ValueError("%.60r is no tensor" % name)
                 for part_number, part in _fields(tensor_type):
                     if part_number == 1:
                         kind = part
