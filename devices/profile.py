@@ -1,5 +1,6 @@
 """Device profiles: what a device is called, how it is reached, and how it is measured."""
 
+import difflib
 import re
 import sys
 from importlib import resources
@@ -20,6 +21,7 @@ else:
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 _PYTHON = re.compile(r"/?[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+-]+)*")
 _HOST = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
+_NEAREST = 8  # keys that are named in place of an unknown one
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 Engine = Literal["onnxruntime", "onnxruntime-cuda", "onnxruntime-tensorrt", "tensorrt", "trtexec", "torch"]
@@ -223,8 +225,10 @@ def _explain(error: ValidationError) -> str:
     location = first["loc"]
     key = one_line(".".join(str(part) for part in location), 60)
     if first["type"] == "extra_forbidden":
-        section = _section(location[:-1])
-        return f"unknown key {key!r}; allowed here: {', '.join(section.model_fields)}"
+        allowed = list(_section(location[:-1]).model_fields)
+        nearest = difflib.get_close_matches(str(location[-1])[:60], allowed, n=_NEAREST, cutoff=0.0)
+        which = "nearest of what is allowed" if len(allowed) > _NEAREST else "allowed"
+        return f"unknown key {key!r}; {which} here: {', '.join(nearest)}"
     if first["type"] == "missing":
         return f"the key {key!r} is missing"
     found = _found(first["input"]) if location else ""

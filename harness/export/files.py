@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from harness.clauses import complaint
 from harness.files import write_whole
+
+#: Of an input or output: half a gigabyte.
+MOST_ELEMENTS = 2**27
 
 
 class SubnetFileError(ValueError):
@@ -36,9 +40,15 @@ def read_subnet(path: Path) -> ModelProto:
         raise SubnetFileError(f"{path} is no exported subnet: {complaint(error)}") from error
     if len(model.graph.input) != 1 or len(model.graph.output) != 1:
         raise SubnetFileError(f"{path} is no exported subnet: it does not have one input and one output")
+    if max(_elements(*model.graph.input), _elements(*model.graph.output)) > MOST_ELEMENTS:
+        raise SubnetFileError(f"{path} is no exported subnet: its input or output is of more than 2^27 numbers")
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
         raise SubnetFileError(f"{path} is no exported subnet: its weights lie in another file")
     return model
+
+
+def _elements(value: ValueInfoProto) -> int:
+    return math.prod(max(1, size.dim_value) for size in value.type.tensor_type.shape.dim)
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

@@ -54,9 +54,9 @@ class StillEngines(Engines):
         self._described = {}
 
 
-def still_server(work: Path) -> Server:
-    """The agent on networks that take no time."""
-    server = Server(str(work))
+def still_server(work: Path, root: str = "/") -> Server:
+    """The agent on networks that take no time; it looks for its machine's files below `root`."""
+    server = Server(str(work), root)
     server._engines = StillEngines()
     return server
 

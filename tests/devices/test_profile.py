@@ -27,7 +27,7 @@ def test_a_profile_of_ones_own_is_read_from_its_path(tmp_path: Path) -> None:
     ("text", "words"),
     [
         (VALID + "thread = 2\n", ["mine.toml", "'thread'", "threads"]),
-        (VALID + "[protocol]\nround = 9\n", ["mine.toml", "'protocol.round'", "rounds", "warmup_seconds"]),
+        (VALID + "[protocol]\nround = 9\n", ["mine.toml", "'protocol.round'", "nearest", " rounds", "most_rounds"]),
         (VALID + "threads = 0\n", ["mine.toml", "threads", "greater than or equal to 1", "found 0"]),
         (VALID + "[protocol]\nrounds = 2\n", ["mine.toml", "protocol.rounds", "greater than or equal to 5"]),
         (VALID + "[protocol]\nprocesses = 20\n", ["mine.toml", "processes must not be above most_processes"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     write_network(folder / "network.onnx")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _litter_is_left_lying() -> Iterator[None]:
+    """Memory is measured after a collection, which in a process of tests takes longer than all else here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", lambda generation=2: 0)
+        yield
 
 
 @pytest.fixture(scope="module")
