@@ -237,7 +237,7 @@ def _explain(error: ValidationError) -> str:
 
 def _found(value: object) -> str:
     try:
-        return f" (found {value!r:.60})"
+        return f" (found {one_line(repr(value), 60)})"
     except ValueError:  # a whole number of more digits than Python writes
         return ""
 

@@ -33,7 +33,7 @@ from harness.files import WriteError
 from harness.measuring import Store
 from harness.pipeline import STAGES, run_stages
 from harness.planning import Planner, is_what_if, profile_roof, refuse_unestimated
-from harness.report import Row, read_csv
+from harness.report import ReportError, Row, read_csv
 from harness.running import (
     Configuration,
     NothingLeft,
@@ -113,7 +113,8 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
             code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
             if folder.saved:
                 _keep_errors(folder, console.errors)
-                told.update(summary(folder))
+                with suppress(ReportError) if console.errors else nullcontext():
+                    told.update(summary(folder))
             return code
 
     code = guarded(whole, console, again, debug)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.adaptation.settings import AdaptationSettings
 from harness.bank import ModelBank
+from harness.clauses import complaint
 from harness.files import whole
 
 
@@ -53,10 +54,12 @@ def load_checkpoint(
         bank.load_state_dict(_below(tensors, "bank."))
         _restore(optimiser, _below(tensors, "optimiser."))
         return int(about["step"])
+    except CheckpointError:
+        raise
     except ValidationError as error:
         raise CheckpointError(f"{path} is not of a training that this version knows; use a new run folder") from error
-    except (SafetensorError, RuntimeError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be resumed from: {' '.join(str(error).split())[:200]}") from error
+    except (SafetensorError, RuntimeError, KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be resumed from: {complaint(error)}") from error
 
 
 def _restore(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -12,6 +12,7 @@ from harness.bank.heads import Head, Heads, Outputs
 from harness.bank.layers import Layer, Normalisation, SlimmableLinear, Statistics
 from harness.bank.models import BACKBONES
 from harness.bank.state_dicts import misfit
+from harness.clauses import one_line
 from harness.space import Architecture
 
 
@@ -38,7 +39,7 @@ class ModelBank(nn.Module):
     def __init__(self, spec: BankSpec) -> None:
         super().__init__()
         if spec.model not in BACKBONES:
-            raise BankError(f"unknown model {spec.model!r:.60}; known: {', '.join(BACKBONES)}")
+            raise BankError(f"unknown model {one_line(repr(spec.model), 60)}; known: {', '.join(BACKBONES)}")
         if len(spec.classes) < 2:
             raise BankError(f"a model bank needs at least two classes, got {len(spec.classes)}")
         self.spec = spec
@@ -115,13 +116,17 @@ class ModelBank(nn.Module):
         head, name = self.heads.get_submodule(self.spec.head).state_dict(), self.backbone.classifier_name
         return {**self.backbone.state_dict(), **{f"{name}.{part}": value for part, value in head.items()}}
 
+    def refuse_foreign(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Raise BankError, naming the first weight that does not fit, where these are not torchvision's weights."""
+        if problem := misfit(state_dict, self.torchvision_state_dict()):
+            raise BankError(f"these weights are not torchvision's {self.spec.model}: {one_line(problem, 200)}")
+
     def load_torchvision(self, state_dict: Mapping[str, Tensor]) -> None:
         """Take over torchvision's weights of the same network for as many classes; its classifier goes to all heads.
 
         Raises BankError, naming the first weight that does not fit.
         """
-        if problem := misfit(state_dict, self.torchvision_state_dict()):
-            raise BankError(f"these weights are not torchvision's {self.spec.model}: {problem}")
+        self.refuse_foreign(state_dict)
         weights, name = dict(state_dict), self.backbone.classifier_name
         classifier = {part: weights.pop(f"{name}.{part}") for part in ("weight", "bias")}
         self.backbone.load_state_dict(weights)

@@ -122,8 +122,10 @@ def _imagenet(model: str) -> dict[str, Tensor]:
 
 def _trained(spec: BankSpec, weights: dict[str, Tensor], source: str) -> ModelBank:
     """Return the network that the weights are of, as a bank with their own classes."""
-    trained = _empty(spec, weights)
     try:
+        with torch.device("meta"):
+            _empty(spec, weights).refuse_foreign(weights)  # before memory is taken for what they claim
+        trained = _empty(spec, weights)
         trained.load_torchvision(weights)
     except BankError as error:
         raise BankError(f"{source}: {error}{_advice(spec, weights)}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.clauses import one_line
 from harness.files import write_whole
 from harness.report.rows import Row, columns
 
@@ -57,7 +58,9 @@ def _cell(value: str | float | None) -> str:
 def _check_header(found: Sequence[str], path: Path) -> None:
     for position, (want, have) in enumerate(zip(columns(), found, strict=False), start=1):
         if want != have:
-            raise ReportError(f"{path}, line 1: column {position} is {have!r:.60} where {want!r} belongs.")
+            raise ReportError(
+                f"{path}, line 1: column {position} is {one_line(repr(have), 60)} where {want!r} belongs."
+            )
     if len(found) != len(columns()):
         raise ReportError(f"{path}, line 1: {len(found)} columns instead of {len(columns())}.")
 
@@ -70,7 +73,7 @@ def _row(cells: Sequence[str], place: str) -> Row:
     except ValidationError as error:
         first = error.errors()[0]
         column = f", column {first['loc'][0]}" if first["loc"] else ""
-        found = f" (found {first['input']!r:.60})" if first["loc"] else ""
+        found = f" (found {one_line(repr(first['input']), 60)})" if first["loc"] else ""
         raise ReportError(f"{place}{column}: {first['msg'].removeprefix('Value error, ')}{found}.") from error
 
 
@@ -78,5 +81,7 @@ def _refuse_duplicates(rows: Sequence[Row], path: Path) -> None:
     seen = set()
     for row in rows:
         if row.key in seen:
-            raise ReportError(f"{path}: two rows for subnet {row.arch_id} on {row.device:.60} in one configuration.")
+            raise ReportError(
+                f"{path}: two rows for subnet {row.arch_id} on {one_line(row.device, 60)} in one configuration."
+            )
         seen.add(row.key)

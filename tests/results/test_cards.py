@@ -163,6 +163,16 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(
     read_or_refused(lambda: write_cards(run_folder(folder), [found]), SubnetFileError)
 
 
+def test_a_network_of_an_input_without_bounds_is_refused(tmp_path: Path) -> None:
+    domains, held_out = load_digits(0)
+    exported(tmp_path, domains)
+    (file,) = (tmp_path / "subnets").glob("*.onnx")
+    model = ModelProto.FromString(file.read_bytes())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2**40
+    file.write_bytes(model.SerializeToString())
+    assert "more than 2^27" in refusal(lambda: deployed_accuracy(file, held_out), SubnetFileError)
+
+
 def test_a_network_that_cannot_run_has_no_accuracy(tmp_path: Path) -> None:
     domains, held_out = load_digits(0)
     exported(tmp_path, domains)
