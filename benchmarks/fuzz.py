@@ -12,6 +12,7 @@ Usage: python -m benchmarks.fuzz [--target profile,bank] [--seconds 60]
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 import sys
@@ -28,6 +29,9 @@ SLOW_S = 5.0
 LONGEST_SENTENCE = 400
 LARGEST_INPUT = 16_384
 MEMORY_MB = 3000
+BINARY = ("onnx", "image")
+#: A value in JSON, TOML or a table.
+VALUE = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+]?\d[\w.+-]*|true|false|null')
 #: What byte flips do not find by themselves.
 WORDS = (
     *("1e999", "NaN", "-1", "18446744073709551616", "9" * 60, "null", "true", "[]", "{}", "[[[[[[[[[[[[[[[["),
@@ -104,6 +108,7 @@ def _fuzz(name: str, seconds: int, folder: Path) -> None:
     with atheris.instrument_imports(include=INSTRUMENTED):
         from benchmarks.fuzz_targets import TARGETS
     from harness.exit_codes import INTERNAL, code_of
+    from tests.hostile import SETTINGS, VALUES
 
     (folder / "files").mkdir()
     target = TARGETS[name](folder / "files")
@@ -126,6 +131,17 @@ def _fuzz(name: str, seconds: int, folder: Path) -> None:
         if time.monotonic() - start > SLOW_S:
             note(f"more than {SLOW_S:g} s", content)
 
+    hostile = [value.encode() for value in (*VALUES, *SETTINGS) if len(value) < LARGEST_INPUT // 2]
+
+    def mutated(content: bytes, most: int, seed: int) -> bytes:
+        """Put another value in the place of one, half of the time."""
+        rng = random.Random(seed)
+        places = [] if rng.random() < 0.5 else list(VALUE.finditer(content))
+        if not places:
+            return bytes(atheris.Mutate(content, most))
+        place = rng.choice(places)
+        return (content[: place.start()] + rng.choice(hostile) + content[place.end() :])[:most]
+
     seeds, words = folder / "seeds", folder / "words.txt"
     seeds.mkdir()
     for place, seed in enumerate(target.seeds):
@@ -133,7 +149,8 @@ def _fuzz(name: str, seconds: int, folder: Path) -> None:
     words.write_text("".join(f'"{word}"\n' for word in WORDS), encoding="utf-8")
     limits = [f"-max_total_time={seconds}", "-timeout=60", f"-rss_limit_mb={MEMORY_MB}", f"-max_len={LARGEST_INPUT}"]
     options = [f"-dict={words}", f"-artifact_prefix={folder}/", "-print_final_stats=1", *limits]
-    atheris.Setup([sys.argv[0], *options, str(seeds)], one_input)
+    guided = {} if name in BINARY else {"custom_mutator": mutated}
+    atheris.Setup([sys.argv[0], *options, str(seeds)], one_input, **guided)
     atheris.Fuzz()
 
 

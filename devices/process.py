@@ -237,7 +237,7 @@ class AgentProcess:
             raise self._lost("answered out of turn")
         if reply.get("ok") is not True:
             told, handle = reply.get("message"), reply.get("handle")
-            reason = one_line(told, _MOST_SAID) if isinstance(told, str) and told else "the agent gave no reason"
+            reason = (one_line(told, _MOST_SAID) if isinstance(told, str) else "") or "the agent gave no reason"
             failure = {"engine": EngineFailed, "time": EngineTimedOut}.get(str(reply.get("kind")))
             if failure is not None:
                 raise failure(reason, handle if isinstance(handle, int) else None)

@@ -92,7 +92,7 @@ def command_error(host: str, python: str, status: int | None, stderr: str) -> De
 def board_error(host: str, answer: dict[str, Any]) -> DeviceError:
     """Return the error that the board reports."""
     kind, told = answer.get("kind"), answer.get("message")
-    message = one_line(told, _LAST_WORDS) if isinstance(told, str) else "it gave no reason"
+    message = (one_line(told, _LAST_WORDS) if isinstance(told, str) else "") or "it gave no reason"
     if kind == "busy":
         return busy(host, message)
     words = _ON_BOARD.get(str(kind), "{host} refused: {message}")

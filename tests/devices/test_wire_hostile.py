@@ -76,6 +76,7 @@ def test_any_answer_is_used_or_refused_in_one_sentence(
         ("memory", {"process": {"baseline": 10**400, "peak": 10**400, "last": 10**400}}),
         ("failure", {"message": "x\n\x1b[2J" * 10**5}),
         ("failure", {"message": {"a": [1]}}),
+        ("failure", {"message": "\ud800"}),
     ],
 )
 def test_an_answer_without_bounds_is_refused(

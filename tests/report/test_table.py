@@ -13,6 +13,7 @@ from harness.report import ReportError, Row, columns, read_csv, write_csv
 from .factory import row, tradeoff
 
 positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+counts = st.integers(1, 2**63)
 share = st.floats(min_value=0, max_value=1)
 text = st.text(min_size=1).filter(lambda t: any(c.isprintable() and not c.isspace() for c in t))
 
@@ -31,10 +32,24 @@ def rows(draw: st.DrawFn) -> Row:
     return row(
         device=draw(text),
         engine=draw(maybe(text)),
+        engine_version=draw(maybe(text)),
         power_mode=draw(maybe(text)),
         threads=draw(maybe(st.integers(1, 512))),
         precision=draw(st.sampled_from(["fp32", "fp16", "int8"])),
         arch_id=draw(st.text("0123456789abcdef", min_size=12, max_size=12)),
+        widths="-".join(map(str, draw(st.lists(st.integers(1, 10**6), min_size=1, max_size=20)))),
+        batch_size=draw(counts),
+        params=draw(counts),
+        model_bytes=draw(maybe(counts)),
+        samples=draw(maybe(counts)),
+        rounds=draw(maybe(counts)),
+        processes=draw(maybe(counts)),
+        throughput_ips=draw(maybe(positive)),
+        sustained_p50_ms=draw(maybe(positive)),
+        compute_p50_ms=draw(maybe(positive)),
+        predicted_ms=draw(maybe(positive)),
+        chosen_by=draw(maybe(st.sampled_from(["greedy", "evolution", "random", "uniform"]))),
+        **({"selected": "yes", "budget": "1/64;10ms+30MB"} if draw(st.booleans()) else {}),
         compute_fraction=draw(st.floats(0, 1, exclude_min=True)),
         macs=macs,
         flops=2 * macs,
