@@ -58,7 +58,10 @@ class ScoreBook:
         """Return every score under a key."""
         with self._connected() as connection:
             rows = connection.execute("SELECT widths, upem FROM scores WHERE key = ?", (key,)).fetchall()
-        return {decode(widths): upem for widths, upem in rows}
+        try:
+            return {decode(widths): float(upem) for widths, upem in rows}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ScoreBookError(f"the scores in {self.path} are not those of subnets; remove the file") from error
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -48,6 +48,8 @@ def test_absent_damaged_and_foreign_files_are_named(data_root: Path, tmp_path: P
     whole = gzip.decompress(images.read_bytes())
     for content, message in (
         (gzip.compress(whole[:-1]), "is truncated"),
+        (gzip.compress(whole + b"0"), "is truncated or damaged: more values instead of"),
+        (gzip.compress(whole[:4] + b"\xff" * 12 + b"\0" * 10**7), "announces .* values, more than"),
         (gzip.compress(b"\0\0\x0d" + whole[3:]), "is not an idx file"),
         (gzip.compress(whole)[:-20], "cannot be read"),
         (b"plain", "cannot be read"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness.bank import ModelBank, create_bank, create_standalone_bank
+from harness.files import WriteError
 from harness.search import ScoreBook, ScoreBookError, Scorer
 from harness.search.score_book import score_key
 from harness.search.walk import Walk
@@ -99,7 +100,7 @@ def test_a_file_that_is_no_book_is_refused_in_words(tmp_path: Path) -> None:
     path.write_text("not a database, but long enough to be looked at as if it were one" * 20)
     with pytest.raises(ScoreBookError, match=r"scores.sqlite cannot be used: .*; remove the file"):
         ScoreBook(path)
-    with pytest.raises(ScoreBookError, match="cannot be used"):
+    with pytest.raises(WriteError, match="cannot be used"):
         ScoreBook(tmp_path / "missing" / "scores.sqlite")
 
 
@@ -109,3 +110,13 @@ def test_a_book_of_another_version_is_refused_in_words(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 7")
     with pytest.raises(ScoreBookError, match="of version 7, not 1; remove the file"):
         ScoreBook(path)
+
+
+@pytest.mark.parametrize("widths", ["x", "", "9" * 5000, b"\xff", "8-0"])
+def test_a_book_of_something_else_is_refused_in_words(tmp_path: Path, widths: str | bytes) -> None:
+    path = tmp_path / "scores.sqlite"
+    book = ScoreBook(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO scores VALUES ('key', ?, 0.5)", (widths,))
+    with pytest.raises(ScoreBookError, match="are not those of subnets; remove the file"):
+        book.all("key")
