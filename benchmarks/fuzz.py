@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -27,7 +28,7 @@ NAMES = ("profile", "bank", "weights", "record", "table", "answers", "requests",
 INSTRUMENTED = ["benchmarks.fuzz_targets", "harness", "devices", "tomllib", "PIL"]
 SLOW_S = 5.0
 LONGEST_SENTENCE = 400
-LARGEST_INPUT = 16_384
+LARGEST_INPUT = 32_768
 MEMORY_MB = 3000
 BINARY = ("onnx", "image")
 #: A value in JSON, TOML or a table.
@@ -69,6 +70,8 @@ def main(
     names = target.split(",")
     if unknown := set(names) - set(NAMES):
         raise typer.BadParameter(f"there is no target {', '.join(sorted(unknown))}; there is {', '.join(NAMES)}")
+    if find_spec("atheris") is None:
+        raise typer.BadParameter("atheris is not installed: pip install atheris")
     if worker is not None:
         _fuzz(names[0], seconds, worker)
     print("| target | runs | seconds | edges | corpus | findings |\n|---|---|---|---|---|---|")
