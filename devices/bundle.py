@@ -11,7 +11,7 @@ if sys.argv[1:2] == ["session"]:
     del sys.argv[1]
     from agent.session import main
 else:
-    from agent.server import main
+    from agent.main import main
 main()
 """
 _EPOCH = (1980, 1, 1, 0, 0, 0)

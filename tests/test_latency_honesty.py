@@ -16,6 +16,8 @@ from harness.measuring.results import Rounds
 from tests.devices.networks import write_network
 from tests.measuring.conftest import QUICK
 
+pytestmark = pytest.mark.alone
+
 ROUNDS, RUNS = 10, 30
 
 

@@ -7,10 +7,7 @@ when the line closes or stays silent.
 
 from __future__ import annotations
 
-import argparse
 import gc
-import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -18,28 +15,28 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import energy, host, wire
 from .engines import Engines
 from .engines.cache import EngineCache
-from .engines.contract import EngineError, Model, Settings
+from .engines.contract import EngineError, Model
 from .engines.onnx_file import read
 from .files import Files
 from .peak_memory import PeakMemory
+from .requests import (
+    MAX_ENGINES,
+    MAX_MEMORY_RUNS,
+    MAX_MODELS,
+    MAX_WINDOW_S,
+    Refused,
+    field,
+    identity_of,
+    settings_of,
+    visits_of,
+)
 from .telemetry import Telemetry
 from .telemetry.programs import power_mode
 
 if TYPE_CHECKING:
     from .engines.contract import Array, Samples
 
-MAX_RUNS = 100_000  # runs of one round request: bounds the answer's size
-MAX_MODELS = 1024
-MAX_ENGINES = 16
-MAX_MEMORY_RUNS = 1000
-MAX_WINDOW_S = 3600.0
-MAX_BUILDS = 100
-MAX_LIMIT_S = 86_400.0
 _SEND_S = 60.0
-
-
-class Refused(Exception):
-    """The request is not one this agent accepts."""
 
 
 class FailedVisit(EngineError):
@@ -83,19 +80,19 @@ class Server:
             except (wire.Closed, wire.Silent):
                 return
             if request.get("op") == "close":
-                line.send({"v": wire.VERSION, "id": _identity(request), "ok": True}, _SEND_S)
+                line.send({"v": wire.VERSION, "id": identity_of(request), "ok": True}, _SEND_S)
                 return
             reply, data = self._answer(request, blob)
             line.send(reply, _SEND_S, data)
 
     def _answer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        identity = _identity(request)
+        identity = identity_of(request)
         try:
             if identity is None:
                 raise Refused("a request is numbered by a whole number in 'id'")
             if request.get("v") != wire.VERSION:
                 raise Refused("this agent speaks version %d, not %r" % (wire.VERSION, request.get("v")))
-            operation = self._operations.get(_field(request, "op", str))
+            operation = self._operations.get(field(request, "op", str))
             if operation is None:
                 raise Refused("no operation is called %r" % request["op"])
             fields, data = operation(request, blob)
@@ -111,7 +108,7 @@ class Server:
 
     def _describe(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Say what the machine is, and of every engine asked about what it is here or why it is missing."""
-        names = _field(request, "engines", list)
+        names = field(request, "engines", list)
         if not all(type(name) is str for name in names) or len(names) > MAX_ENGINES:
             raise Refused("'engines' must be a list of at most %d names" % MAX_ENGINES)
         machine = dict(host.describe(self._files), **self._telemetry.facts())
@@ -128,9 +125,9 @@ class Server:
 
         if len(self._models) >= MAX_MODELS:
             raise Refused("%d networks are loaded already" % MAX_MODELS)
-        path = self._inside(_field(request, "file", str))
-        settings = _settings(request)
-        engine = self._engines.engine(_field(request, "engine", str))
+        path = self._inside(field(request, "file", str))
+        settings = settings_of(request)
+        engine = self._engines.engine(field(request, "engine", str))
         offered = self._engines.describe(request["engine"])
         output_shape = _check(path, offered, settings.precision)
         start = time.perf_counter_ns()
@@ -168,9 +165,9 @@ class Server:
         Between visits the sensors are read where that is due; at the end, where the request insists on it, in any case.
         """
         insist = request.get("reading") is True
-        visits = [self._visit(visit) for visit in _field(request, "visits", list)]
-        if sum(untimed + timed for _, untimed, timed in visits) > MAX_RUNS:
-            raise Refused("a round is of at most %d runs" % MAX_RUNS)
+        visits = visits_of(request)
+        for handle, _, _ in visits:
+            self._model(handle)
         before = host.state(self._files)
         found, readings = [], []
         collecting = gc.isenabled()
@@ -197,20 +194,11 @@ class Server:
         except EngineError as error:
             raise FailedVisit(str(error), handle) from error
 
-    def _visit(self, visit: object) -> tuple[int, int, int]:
-        if not isinstance(visit, list) or len(visit) != 3 or not all(type(number) is int for number in visit):
-            raise Refused("a visit is [handle, untimed, timed]")
-        handle, untimed, timed = visit
-        if untimed < 0 or timed < 1:
-            raise Refused("a visit has at least one timed run")
-        self._model(handle)
-        return handle, untimed, timed
-
     def _infer(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Run a network on the float32 input in the blob; its output goes back the same way."""
         import numpy as np
 
-        model = self._model(_field(request, "handle", int))
+        model = self._model(field(request, "handle", int))
         if len(blob) != 4 * _product(model.input_shape):
             raise Refused("the input must be float32 of shape %s" % (list(model.input_shape),))
         array = np.frombuffer(blob, dtype="<f4").reshape(model.input_shape).astype(np.float32)
@@ -218,7 +206,7 @@ class Server:
         return {"shape": list(output.shape)}, output.tobytes()
 
     def _unload(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
-        handle = _field(request, "handle", int)
+        handle = field(request, "handle", int)
         model = self._model(handle)
         del self._inputs[handle], self._models[handle]
         model.unload()
@@ -235,10 +223,10 @@ class Server:
         """
         if self._handles:
             raise Refused("memory is measured in a fresh process")
-        runs = _field(request, "runs", int)
+        runs = field(request, "runs", int)
         if not 1 <= runs <= MAX_MEMORY_RUNS:
             raise Refused("memory is measured over 1 to %d runs" % MAX_MEMORY_RUNS)
-        blank, _ = self._load(dict(request, file=_field(request, "blank", str), precision="fp32"), b"")
+        blank, _ = self._load(dict(request, file=field(request, "blank", str), precision="fp32"), b"")
         self._unload(blank, b"")
         peak = PeakMemory(self._telemetry)
         loaded, _ = self._load(request, b"")
@@ -251,9 +239,9 @@ class Server:
 
     def _energy(self, request: dict[str, Any], blob: bytes) -> tuple[dict[str, Any], bytes]:
         """Read power while nothing runs and then while one network runs without pause; every reading goes back."""
-        handle = _field(request, "handle", int)
+        handle = field(request, "handle", int)
         model = self._model(handle)
-        windows = [_field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
+        windows = [field(request, name, float) for name in ("idle_s", "warm_s", "steady_s")]
         if not all(0 <= seconds <= MAX_WINDOW_S for seconds in windows):
             raise Refused("a window is of 0 to %g s" % MAX_WINDOW_S)
         collecting = gc.isenabled()
@@ -282,53 +270,8 @@ class Server:
         return str(path)
 
 
-def main() -> None:
-    """Serve on standard input and output until the line ends."""
-    parser = argparse.ArgumentParser(description="Measures networks for a workstation, over JSON lines.")
-    parser.add_argument("--work", required=True, help="the folder files are read from and written to")
-    parser.add_argument(
-        "--cache", help="the folder built engines are kept in beyond this run (default: in the work folder)"
-    )
-    parser.add_argument("--silence", type=float, default=600.0, help="seconds without a request after which to end")
-    parser.add_argument(
-        "--root",
-        default=os.environ.get("SLIMDA_AGENT_ROOT", "/"),
-        help="the folder below which sysfs and procfs are read (default: $SLIMDA_AGENT_ROOT or /)",
-    )
-    arguments = parser.parse_args()
-    os.chdir(arguments.work)
-    os.environ["TMPDIR"] = str(Path.cwd())
-    answers = os.dup(1)
-    os.dup2(2, 1)  # a runtime that prints must not print into the conversation
-    try:
-        Server(arguments.work, arguments.root, arguments.cache).serve(wire.Line(0, answers), arguments.silence)
-    except wire.WireError as error:
-        sys.exit("the line failed: %s" % error)
-
-
-def _identity(request: dict[str, Any]) -> int | None:
-    identity = request.get("id")
-    return identity if type(identity) is int else None
-
-
 def _failure(identity: int | None, kind: str, message: str) -> dict[str, Any]:
     return {"v": wire.VERSION, "id": identity, "ok": False, "kind": kind, "message": message[:2000]}
-
-
-def _settings(request: dict[str, Any]) -> Settings:
-    settings = Settings(
-        threads=_field(request, "threads", int),
-        precision=_field(request, "precision", str),
-        build=_field(request, "build", int, 0),
-        limit_s=_field(request, "limit_s", float, MAX_LIMIT_S),
-    )
-    if not 1 <= settings.threads <= 1024:
-        raise Refused("threads must be 1 to 1024")
-    if not 0 <= settings.build < MAX_BUILDS:
-        raise Refused("a build is numbered from 0 to %d" % (MAX_BUILDS - 1))
-    if not 0 < settings.limit_s <= MAX_LIMIT_S:
-        raise Refused("a limit is above 0 and up to %g s" % MAX_LIMIT_S)
-    return settings
 
 
 def _check(path: str, offered: dict[str, Any], precision: str) -> tuple[int, ...]:
@@ -357,10 +300,3 @@ def _product(shape: tuple[int, ...]) -> int:
     for extent in shape:
         found *= extent
     return found
-
-
-def _field(request: dict[str, Any], name: str, kind: type, default: object = None) -> Any:
-    value = request.get(name, default)
-    if type(value) is not kind:
-        raise Refused("%r must be of type %s" % (name, kind.__name__))
-    return value

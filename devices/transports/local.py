@@ -83,11 +83,19 @@ class LocalTransport:
         self._lock.interrupt()
 
     def close(self) -> None:
-        """End what still runs in the work folder, remove it and give the lock back."""
+        """End what still runs in the work folder, remove it and give the lock back, through a Ctrl-C as well."""
+        try:
+            self._remove_work()
+        except KeyboardInterrupt:
+            self._remove_work()
+            raise
+        finally:
+            self._lock.release()
+
+    def _remove_work(self) -> None:
         if self._work is not None:
             _remove(self._work)
             self._work = None
-        self._lock.release()
 
     @property
     def _folder(self) -> Path:

@@ -21,7 +21,7 @@ class FaultyTransport(LocalTransport):
         work = self._folder
         code = (
             f"import os, sys, time; sys.path.insert(0, {str(work / 'agent.pyz')!r})\n"
-            f"import agent.host, agent.server\n{self._fault}\nagent.server.main()"
+            f"import agent.host, agent.main, agent.server\n{self._fault}\nagent.main.main()"
         )
         return subprocess.Popen(
             [sys.executable, "-c", code, "--work", str(work), "--silence", str(silence_s)],

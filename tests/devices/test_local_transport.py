@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -141,3 +142,22 @@ def test_a_folder_that_cannot_be_made_is_a_device_error(profile: DeviceProfile, 
 def test_a_device_that_is_not_connected_starts_nothing(profile: DeviceProfile, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="not connected"):
         connect(profile, state=tmp_path).agent()
+
+
+def test_ctrl_c_while_the_work_folder_is_removed_does_not_leave_it(
+    profile: DeviceProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, pressed = shutil.rmtree, threading.Event()
+
+    def interrupted(folder: Path, ignore_errors: bool) -> None:
+        if not pressed.is_set():
+            pressed.set()
+            raise KeyboardInterrupt
+        remove(folder, ignore_errors)
+
+    with pytest.raises(KeyboardInterrupt), connect(profile, state=tmp_path):
+        monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert pressed.is_set()
+    assert not work_folders(tmp_path)
+    with connect(profile, state=tmp_path, lock_wait_s=0):
+        pass

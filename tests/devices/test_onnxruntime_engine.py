@@ -16,6 +16,8 @@ from devices.agent.engines.cache import EngineCache
 from devices.agent.engines.contract import EngineError, Settings
 from tests.devices.networks import write_quantised_network
 
+pytestmark = pytest.mark.alone
+
 SETTINGS = Settings(threads=1, precision="fp32", build=0, limit_s=60.0)
 needs_none = pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="a GPU build is here")
 

@@ -3,6 +3,8 @@ import pytest
 from devices import Device
 from harness.measuring import MeasurementError, NullTest, Subject, null_test
 
+pytestmark = pytest.mark.alone
+
 
 def test_a_network_is_not_found_to_differ_from_itself(device: Device, anchor: Subject) -> None:
     steps: list[tuple[int, int]] = []

@@ -13,6 +13,8 @@ from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
 from tests.measuring.conftest import QUICK
 
+pytestmark = pytest.mark.alone
+
 SHORT = QUICK.model_copy(update={"energy_idle_s": 0.5, "energy_warmup_s": 0.1, "energy_steady_s": 0.8})
 
 #: Calls `meanwhile(untimed)` after every visit of a round.

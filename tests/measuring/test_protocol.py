@@ -162,6 +162,7 @@ def test_a_visit_settles_before_it_is_timed(
     assert {visit.untimed for visits in rounds for visit in visits} == {QUICK.visit_untimed}
 
 
+@pytest.mark.alone
 def test_what_is_timed_is_the_network_and_not_the_round_trip(device: Device, store: Store, anchor: Subject) -> None:
     start = time.monotonic()
     found = explore(device, [], anchor, store=store)["wide"]

@@ -32,9 +32,10 @@ def test_the_run_s_own_file_holds_exactly_its_measurements_and_is_a_store(store:
     assert Store(path).find(FINGERPRINT, SUBJECT, "finalist") == [kept]
 
 
-def test_a_place_that_cannot_be_written_is_a_measurement_error(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="cannot be written"):
-        save_measurements([], tmp_path / "absent" / "measurements.sqlite")
+        save_measurements([], tmp_path / "file" / "measurements.sqlite")
 
 
 def test_passes_are_saved_with_the_run_s_measurements(tmp_path: Path) -> None:

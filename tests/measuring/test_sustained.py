@@ -14,6 +14,8 @@ from tests.boards.sysfs import FakeBoard, make_fake_sysfs
 from tests.devices.faults import faulty_device
 from tests.measuring.conftest import QUICK
 
+pytestmark = pytest.mark.alone
+
 WINDOW = Protocol(sustained_window_s=60, sustained_slope_c_per_min=1.0)
 BRIEF = QUICK.model_copy(
     update={"sustained_window_s": 0.6, "sustained_slope_c_per_min": 2.0, "sustained_limit_s": 20.0}
