@@ -40,6 +40,8 @@ def read_subnet(path: Path) -> ModelProto:
         raise SubnetFileError(f"{path} is no exported subnet: {complaint(error)}") from error
     if len(model.graph.input) != 1 or len(model.graph.output) != 1:
         raise SubnetFileError(f"{path} is no exported subnet: it does not have one input and one output")
+    if not all(isinstance(text, str) for text in _texts(model)):  # protobuf gives bytes for what is not UTF-8
+        raise SubnetFileError(f"{path} is no exported subnet: a name in it is not text")
     if max(_elements(*model.graph.input), _elements(*model.graph.output)) > MOST_ELEMENTS:
         raise SubnetFileError(f"{path} is no exported subnet: its input or output is of more than 2^27 numbers")
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
@@ -49,6 +51,15 @@ def read_subnet(path: Path) -> ModelProto:
 
 def _elements(value: ValueInfoProto) -> int:
     return math.prod(max(1, size.dim_value) for size in value.type.tensor_type.shape.dim)
+
+
+def _texts(model: ModelProto) -> Iterator[str]:
+    yield from (opset.domain for opset in model.opset_import)
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    yield from (named.name for named in (*model.graph.input, *model.graph.output, *model.graph.initializer))
+    for node in model.graph.node:
+        yield from (node.op_type, node.domain, *node.input, *node.output)
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

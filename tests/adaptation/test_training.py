@@ -17,6 +17,7 @@ from harness.adaptation.training import train
 from harness.bank import Architecture, ModelBank, StandaloneBank, create_bank, create_standalone_bank
 from harness.data import Domains
 from tests.bank.factory import stem_of
+from tests.hostile import refusal
 
 
 def capacity(arch: Architecture) -> float:
@@ -121,6 +122,20 @@ def test_a_broken_checkpoint_is_named_in_one_sentence(domains: Domains, tmp_path
     checkpoint.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"checkpoint\.safetensors"):
         weights(domains, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"step":"', '"step":"x'), ("optimiser.0.", "optimiser.x.")])
+def test_a_checkpoint_of_nonsense_is_named_in_one_sentence(
+    domains: Domains, tmp_path: Path, old: str, new: str
+) -> None:
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    weights(domains, checkpoint=checkpoint)
+    content = checkpoint.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].replace(old.encode(), new.encode())
+    assert header != content[8 : 8 + length]
+    checkpoint.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    assert "cannot be resumed from" in refusal(lambda: weights(domains, checkpoint=checkpoint), CheckpointError)
 
 
 @pytest.mark.parametrize("method", ["source-only", "symnet", "distill", "seed", "slimda"])

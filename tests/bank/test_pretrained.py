@@ -123,6 +123,14 @@ def test_images_of_other_channels_are_refused(weights: Weights, tmp_path: Path) 
         start_from(bank, saved(weights, tmp_path / "weights.pth"))
 
 
+def test_no_memory_is_taken_for_the_classes_that_weights_claim(
+    bank: ModelBank, weights: Weights, tmp_path: Path
+) -> None:
+    claimed = {**weights, "fc.bias": torch.zeros(10**7)}
+    with pytest.raises(BankError, match=r"fc\.weight has shape .*, expected \[10000000, 512\]"):
+        start_from(bank, saved(claimed, tmp_path / "weights.pth"))
+
+
 def test_the_digest_is_of_the_weights_and_not_of_the_file(bank: ModelBank, weights: Weights, tmp_path: Path) -> None:
     first = start_from(bank, saved(weights, tmp_path / "one.pth")).sha256
     assert start_from(bank, saved(weights, tmp_path / "two.safetensors")).sha256 == first

@@ -163,6 +163,15 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(
     read_or_refused(lambda: write_cards(run_folder(folder), [found]), SubnetFileError)
 
 
+@pytest.mark.parametrize("name", [b"images", b"arch_id", b"Conv"])
+def test_names_that_are_not_text_are_refused(tmp_path: Path, name: bytes) -> None:
+    _, found = exported(tmp_path, domains_of(PHOTOS, ("a", "b")))
+    (file,) = (tmp_path / "subnets").glob("*.onnx")
+    file.write_bytes(file.read_bytes().replace(name, b"\xff" * len(name)))
+    told = refusal(lambda: write_cards(run_folder(tmp_path), [found]), SubnetFileError)
+    assert "a name in it is not text" in told
+
+
 def test_a_network_of_an_input_without_bounds_is_refused(tmp_path: Path) -> None:
     domains, held_out = load_digits(0)
     exported(tmp_path, domains)
