@@ -228,7 +228,7 @@ def _explain(error: ValidationError) -> str:
         allowed = list(_section(location[:-1]).model_fields)
         nearest = difflib.get_close_matches(str(location[-1])[:60], allowed, n=_NEAREST, cutoff=0.0)
         which = "nearest of what is allowed" if len(allowed) > _NEAREST else "allowed"
-        return f"unknown key {key!r}; {which} here: {', '.join(nearest)}"
+        return f"unknown key {key!r}; {which} here: {', '.join(name for name in allowed if name in nearest)}"
     if first["type"] == "missing":
         return f"the key {key!r} is missing"
     found = _found(first["input"]) if location else ""

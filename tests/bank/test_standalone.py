@@ -75,7 +75,7 @@ def test_a_description_of_other_networks_than_the_weights_is_refused(apart: Stan
     save_bank(apart, tmp_path, {})
     path = tmp_path / "bank.json"
     description = json.loads(path.read_text())
-    for widths, words in ((description["standalone"][:2], "belongs to none"), (["1-2"], "not a bank description")):
+    for widths, words in ((description["standalone"][:2], "do not fit resnet8"), (["1-2"], "not a bank description")):
         path.write_text(json.dumps({**description, "standalone": widths}))
         with pytest.raises(BankError, match=words):
             load_bank(tmp_path)

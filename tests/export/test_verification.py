@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from harness.bank import Architecture, ModelBank, Statistics
 from harness.export import ExportMismatch, Template, subnet_filename, verify, write_subnet
+from harness.files import WriteError
 from tests.bank.factory import images_for, lived_in_bank
 
 Case = tuple[ModelBank, Architecture, Statistics, bytes, torch.Tensor]
@@ -74,8 +76,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.export.files.os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(WriteError, match="No space left"):
         write_subnet(tmp_path, b"half", "0123456789ab")
     assert path.read_bytes() == model
     assert list(tmp_path.iterdir()) == [path]

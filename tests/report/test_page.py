@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.files import WriteError
 from harness.report import Caution, Layer, Row, RunFacts, mark_front, write_page
 
 from .factory import BUDGETS, FULL, row, tradeoff, unmeasured
@@ -258,7 +259,7 @@ def test_a_crash_while_writing_leaves_the_old_page_and_no_litter(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", crash)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         write_page([row()], path, title="")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
