@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock
+from time import monotonic
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int, int], None]
+#: Between the lines that say in a log how far a stage is.
+PULSE_S = 30.0
 
 
 class Stopped(Exception):
@@ -42,11 +45,14 @@ class Console:
         """
         progress = self._enter()
         task = progress.add_task(title, total=None, note="")
+        pulse = _Pulse(title)
 
         def advance(done: int, total: int) -> None:
             if self._stopped.is_set():
                 raise Stopped
             progress.update(task, completed=done, total=total)
+            if not self._rich.is_terminal and (line := pulse.line(done, total)):
+                self.say(line)
 
         try:
             yield advance
@@ -104,3 +110,20 @@ class Console:
             if not self._stages:
                 progress.stop()
                 self._progress = None
+
+
+class _Pulse:
+    """Signs of life where no bar can move: a line every half minute, of a stage that takes longer."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._begun = self._last = monotonic()
+
+    def line(self, done: int, total: int) -> str:
+        """Return how far the stage is, and how long it still takes at the same pace; nothing where it is too early."""
+        now = monotonic()
+        if done == total or now - self._last < PULSE_S:
+            return ""
+        self._last = now
+        left = f", about {(now - self._begun) * (total - done) / done / 60:.1f} min left" if done else ""
+        return f"{self._title}: {done} of {total}{left}"

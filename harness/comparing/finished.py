@@ -61,7 +61,9 @@ def read_run(path: Path) -> FinishedRun:
     """Read a run folder, changing nothing. Raises RunError and ReportError, in one sentence, where it cannot be."""
     folder = RunFolder(path, read_record(path))
     if not folder.tradeoff.exists():
-        raise RunError(f"the run in {path} has no tradeoff.csv yet; go on with: benchmark.py search --run {path}")
+        raise RunError(
+            f"the run in {path} has no tradeoff.csv yet; go on with: python benchmark.py --run {path} --resume"
+        )
     names = {arch_id: baseline.name for arch_id, baseline in folder.record.baselines.items()}
     rows = read_csv(folder.tradeoff)
     measured = any(row.cost_source == "measured" for row in rows)

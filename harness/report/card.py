@@ -43,7 +43,8 @@ def card_text(card: Card, rows: Sequence[Row]) -> str:
             markdown_table(COST_HEADINGS, map(_cost, rows)),
             "".join(f"- {escaped(note)}\n" for note in _notes(rows)),
             "## Run it on an image\n",
-            f"With onnxruntime, numpy and pillow, in this folder: `python example.py photo.png`.\n\n{example(card)}",
+            "Saved in this folder as `example.py`, with onnxruntime, numpy and pillow installed: "
+            f"`python example.py photo.png`.\n\n{example(card)}",
             "## Provenance\n",
             markdown_table(["", ""], card.provenance.items()),
         ]

@@ -60,7 +60,7 @@ def comparison_table(configuration: str, comparisons: Sequence[Comparison]) -> T
     for heading, detail in (("Budget", ""), ("By FLOPs", "UPEM"), (f"p50, {unit.name}", ""), ("By latency", "UPEM")):
         table.add_column(_two(heading, detail), justify="right" if "p50" in heading else "left", no_wrap=True)
     table.add_column(f"p50, {unit.name}", justify="right", no_wrap=True)
-    table.add_column(_two("Faster", "95% CI"), justify="right", no_wrap=True)
+    table.add_column(_two("Speed-up", "95% CI"), justify="right", no_wrap=True)
     for found in comparisons:
         table.add_row(
             Text(found.budget, "bold"),
@@ -76,8 +76,8 @@ def comparison_table(configuration: str, comparisons: Sequence[Comparison]) -> T
 def comparison_section(configuration: str, comparisons: Sequence[Comparison]) -> str:
     """Return what the page shows of one configuration."""
     unit = _unit(comparisons)
-    headings = ["Budget", "By FLOPs", f"p50, {unit.name}", "By latency", f"p50, {unit.name}", "Faster"]
-    headings += ["At the latency of the first", "Faster"]
+    headings = ["Budget", "By FLOPs", f"p50, {unit.name}", "By latency", f"p50, {unit.name}", "Speed-up"]
+    headings += ["At the latency of the first", "Speed-up"]
     head = "".join(f"<th>{heading}</th>" for heading in headings)
     lines = "\n".join(_line(found, unit) for found in comparisons)
     return (

@@ -211,7 +211,7 @@ class TrainingOptions:
         bool,
         typer.Option(
             "--tensorboard",
-            help="Write losses into the run folder for TensorBoard (an extra: slimda-edge[tensorboard]).",
+            help="Write losses into the run folder for TensorBoard (an extra: pip install -e '.[tensorboard]').",
             rich_help_panel=ADAPTATION,
         ),
     ] = False
