@@ -101,6 +101,18 @@ _ALL = (
         (SLIMDA, CA_UNLABELLED),
         reference="slimda",
     ),
+    Experiment(
+        "entropy-weight",
+        "Weight of SymNet's entropy loss on target images",
+        (
+            SLIMDA,
+            variant("slimda, weight 0.1", entropy_weight=0.1),
+            variant("slimda, without", entropy_weight=0.0),
+            variant("symnet", "symnet"),
+            variant("symnet, without", "symnet", entropy_weight=0.0),
+        ),
+        reference="slimda",
+    ),
     Experiment("upem", "What UPEM is: norm, sharpening and anchor", (SLIMDA,), "upem"),
     Experiment("search", "Ways of searching by UPEM and multiply-adds", (SLIMDA,), "search"),
     Experiment("convergence", "The bank over the iterations", (variant("symnet", "symnet"), SLIMDA), "convergence"),

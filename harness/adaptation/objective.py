@@ -94,7 +94,7 @@ def adaptation_losses(
             knowledge = teach(beliefs, subnets, settings, capacity)
     for index, subnet in enumerate(subnets):
         features = kept[index] if kept is not None else extract(forward, subnet, batch)
-        loss = symnet_loss(bank, features, batch.labels, weight)
+        loss = symnet_loss(bank, features, batch.labels, weight, settings.entropy_weight)
         if knowledge is not None and not (settings.method == "distill" and index == 0):
             loss = loss + _knowledge_weight(settings, weight) * received_loss(bank, features, knowledge, settings)
         if settings.method == "slimda" and settings.adapted_head_on_source:
@@ -107,8 +107,10 @@ def extract(forward: Forward, subnet: Architecture, batch: Batch) -> Features:
     return Features(forward(batch.source, subnet), forward(batch.target, subnet))
 
 
-def symnet_loss(bank: ModelBank, features: Features, labels: Tensor, weight: float) -> Tensor:
-    """L_dc^C on the heads Cs and Ct plus L_dc^F on the features (METHOD section 2)."""
+def symnet_loss(
+    bank: ModelBank, features: Features, labels: Tensor, weight: float, entropy_weight: float = 1.0
+) -> Tensor:
+    """L_dc^C on the heads Cs and Ct plus L_dc^F on the features (METHOD section 2), L_em times `entropy_weight`."""
     source, target = (
         _confusion_logits(bank, features.source.detach()),
         _confusion_logits(bank, features.target.detach()),
@@ -116,7 +118,7 @@ def symnet_loss(bank: ModelBank, features: Features, labels: Tensor, weight: flo
     heads_loss = losses.task_loss(*source, labels) + losses.domain_loss(source, target)
     source, target = _frozen_logits(bank, features.source), _frozen_logits(bank, features.target)
     features_loss = losses.category_confusion_loss(*source, labels) + weight * (
-        losses.domain_confusion_loss(*target) + losses.entropy_loss(*target)
+        losses.domain_confusion_loss(*target) + entropy_weight * losses.entropy_loss(*target)
     )
     return heads_loss + features_loss
 

@@ -42,6 +42,8 @@ class AdaptationSettings(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 0.005
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     gradient_norm: Annotated[float, Field(gt=0)] = 5.0
+    entropy_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of SymNet's L_em, the entropy of the target predictions, beside lambda."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     confidence: Confidence = "capacity"
     teacher: Teacher = "ensemble"

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.adaptation.losses import entropy_loss
 from harness.adaptation.objective import (
     Batch,
     adaptation_losses,
@@ -81,6 +82,15 @@ def test_heads_learn_the_same_whatever_the_features_minimise(bank: ModelBank, ba
     for one, other in zip(by_weight[0][0], by_weight[1][0], strict=True):
         torch.testing.assert_close(one, other)
     assert not torch.allclose(by_weight[0][1], by_weight[1][1])
+
+
+def test_the_entropy_s_weight_scales_its_loss_alone(bank: ModelBank, batch: Batch) -> None:
+    features = extract(bank.features, bank.space.full, batch)
+    whole, half, none = (symnet_loss(bank, features, batch.labels, 0.8, weight) for weight in (1.0, 0.5, 0.0))
+    heads = (bank.heads.source, bank.heads.target)
+    expected = 0.8 * entropy_loss(*(head(features.target) for head in heads))
+    torch.testing.assert_close(whole - none, expected)
+    torch.testing.assert_close(half - none, 0.5 * expected)
 
 
 @pytest.mark.parametrize(
