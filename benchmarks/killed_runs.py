@@ -37,31 +37,11 @@ import psutil
 import typer
 
 from benchmarks.left_behind import LeftBehind, left_behind
+from tests.runs import write_profile
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Fresh processes of every finalist.
+#: Fresh processes of every finalist, in the profile of `tests/runs.py`.
 PROCESSES = 6
-PROFILE = f"""
-name = "short"
-transport = "local"
-engines = ["onnxruntime"]
-precisions = ["fp32"]
-threads = 1
-
-[protocol]
-warmup_seconds = 0.0
-rounds = 5
-most_rounds = 5
-process_seconds = 0.01
-visit_ms = 0.5
-processes = {PROCESSES}
-most_processes = {PROCESSES}
-half_width = 0.9
-noisy_above = 0.95
-energy_idle_s = 0.5
-energy_warmup_s = 0.0
-energy_steady_s = 0.5
-"""
 SHORT = (
     *("--quick", "--source-iterations", "40", "--iterations", "80", "--train-batch-size", "8", "--model-batch", "2"),
     *("--profile-seconds", "1", "--budgets", "1,1/32", "--quiet"),
@@ -106,8 +86,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._profile = folder / "short.toml"
-        self._profile.write_text(PROFILE)
+        self._profile = write_profile(folder, "short", precisions=("fp32",))
         (folder / "tmp").mkdir()
         self._environment = {
             **os.environ,
