@@ -38,7 +38,13 @@ class SlimmableConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor, out_channels: int | None = None) -> Tensor:
         """Map [N, c_in, H, W] to [N, out_channels, H', W'] with `weight[:out_channels, :c_in]`."""
-        return F.conv2d(input, self.weight[:out_channels, : input.shape[1]], None, self.stride, self.padding)
+        weight = self.weight[:out_channels, : input.shape[1]]
+        if self.kernel_size == (1, 1) and self.stride != (1, 1):
+            # The same as a strided convolution. In that, channels last and with fewer channels than a vector holds,
+            # oneDNN 3.12 writes weight gradients beyond its buffer (its issue 6035): wrong ones, a hang or a crash.
+            down, across = self.stride
+            return F.conv2d(input[:, :, ::down, ::across], weight)
+        return F.conv2d(input, weight, None, self.stride, self.padding)
 
     def cut(self, in_channels: int, out_channels: int) -> nn.Conv2d:
         """Return the running part as an ordinary convolution with weights of its own."""
