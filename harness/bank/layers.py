@@ -39,7 +39,7 @@ class SlimmableConv2d(nn.Conv2d):
     def forward(self, input: Tensor, out_channels: int | None = None) -> Tensor:
         """Map [N, c_in, H, W] to [N, out_channels, H', W'] with `weight[:out_channels, :c_in]`."""
         weight = self.weight[:out_channels, : input.shape[1]]
-        if self.kernel_size == (1, 1) and self.stride != (1, 1):
+        if self.kernel_size == (1, 1) and self.stride != (1, 1) and torch.is_grad_enabled():
             # The same as a strided convolution. In that, channels last and with fewer channels than a vector holds,
             # oneDNN 3.12 writes weight gradients beyond its buffer (its issue 6035): wrong ones, a hang or a crash.
             down, across = self.stride
