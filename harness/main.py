@@ -165,7 +165,7 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
         methods = listed(options["methods"]) if options["methods"] else None
         plan = Plan(
             tasks=listed(options["tasks"]),
-            experiments=chosen_experiments(listed(options["experiments"]), methods),
+            experiments=chosen_experiments(listed(options["experiments"]), methods, correlation=options["correlation"]),
             seeds=tuple(range(options["seeds"])),
             settings=settings.adaptation,
             data_root=options["data_root"],

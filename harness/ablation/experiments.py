@@ -132,13 +132,22 @@ def chosen_methods(names: Sequence[str] | None) -> tuple[Method, ...]:
     return tuple(method for method in METHODS if method in wanted)
 
 
-def chosen_experiments(names: Sequence[str], methods: Sequence[str] | None = None) -> tuple[Experiment, ...]:
-    """Return the experiments of these names, the ladder with these `methods` alone. Raises AblationError."""
+def chosen_experiments(
+    names: Sequence[str], methods: Sequence[str] | None = None, *, correlation: bool = True
+) -> tuple[Experiment, ...]:
+    """Return the experiments of these names, the ladder with these `methods` alone. Raises AblationError.
+
+    Without `correlation` the ladder does not hold UPEM against accuracy.
+    """
     unknown = [name for name in names if name not in EXPERIMENTS]
     if unknown:
         raise AblationError(f"unknown experiment {', '.join(unknown)}; known: {', '.join(EXPERIMENTS)}")
     if methods is not None and "ladder" not in names:
         raise AblationError("--methods restricts the ladder, which is not among --experiments")
     rungs = chosen_methods(methods)
-    ladder = replace(LADDER, variants=tuple(one for one in LADDER.variants if one.method in rungs))
+    ladder = replace(
+        LADDER,
+        variants=tuple(one for one in LADDER.variants if one.method in rungs),
+        correlated=LADDER.correlated if correlation else None,
+    )
     return tuple(ladder if name == "ladder" else EXPERIMENTS[name] for name in dict.fromkeys(names))

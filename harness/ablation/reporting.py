@@ -71,6 +71,8 @@ def command(plan: Plan, experiment: Experiment) -> str:
     words += ["--seeds", str(len(plan.seeds))]
     if experiment.name == "ladder" and len(experiment.variants) < len(METHODS):
         words += ["--methods", ",".join(variant.label for variant in experiment.variants)]
+    if experiment.name == "ladder" and experiment.correlated is None:
+        words.append("--no-correlation")
     if plan.data_root is not None:
         words += ["--data-root", "DATA"]
     words += _network_options(plan.network)

@@ -42,6 +42,16 @@ class ExperimentOptions:
             rich_help_panel=EXPERIMENTS,
         ),
     ] = None
+    correlation: Annotated[
+        bool,
+        typer.Option(
+            "--correlation/--no-correlation",
+            help="Hold UPEM against accuracy too, on 108 random subnets of each slimda bank (default); on large test "
+            "sets it takes as long as the training.",
+            show_default=False,
+            rich_help_panel=EXPERIMENTS,
+        ),
+    ] = True
     tasks: Annotated[
         str,
         typer.Option(

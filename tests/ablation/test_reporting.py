@@ -79,6 +79,14 @@ def test_the_command_names_every_setting_that_is_not_the_default(tmp_path: Path)
     assert words[3:] == [*expected.split(), "--iterations", "4", "--train-batch-size", "16", "--model-batch", "3"]
 
 
+def test_a_ladder_without_correlation_leaves_no_scores_and_its_command_says_so(read_only: Plan) -> None:
+    (ladder,) = chosen_experiments(["ladder"], ["source-only", "symnet", "slimda"], correlation=False)
+    assert "Correlation of UPEM" not in write_experiment(read_only, ladder)
+    assert not (read_only.folder / "upem.csv").exists()
+    assert "--no-correlation" in command(read_only, ladder)
+    assert "--no-correlation" not in command(read_only, read_only.experiments[0])
+
+
 def test_the_command_of_a_quick_ablation_says_quick(tmp_path: Path) -> None:
     text = command(plan(tmp_path, quick=True), chosen_experiments(["search"])[0])
     assert "--quick" in text

@@ -50,6 +50,8 @@ def test_subnets_are_scored_at_random_for_the_ladder_alone_and_of_slimda_alone(t
 
     assert scored("ladder") == [SLIMDA]
     assert scored("ladder", methods=("symnet", "seed")) == []
+    without = plan(tmp_path, experiments=chosen_experiments(["ladder"], correlation=False))
+    assert {part for _, part in without.wanted} == {"accuracy"}
     assert scored("confidence", "heads", "adapted-head", "convergence") == []
 
 

@@ -17,9 +17,10 @@ ACCURACY = "Target accuracy in percent, mean ± half of the 95% t interval over 
 def write_ablation(
     outcomes: Sequence[Outcome], scored: Sequence[tuple[str, int, Scored]], folder: Path, notes: Sequence[str]
 ) -> str:
-    """Write ablation.csv, upem.csv, ablation.md and ablation.png into `folder`; return the Markdown."""
+    """Write ablation.csv, ablation.md, ablation.png and, where subnets were scored, upem.csv; return the Markdown."""
     values = accuracies(outcomes)
-    write_rows(folder / "upem.csv", [{"task": task, "seed": seed, **s.model_dump()} for task, seed, s in scored])
+    if scored:
+        write_rows(folder / "upem.csv", [{"task": task, "seed": seed, **s.model_dump()} for task, seed, s in scored])
     body: list[str] = []
     for task in values.tasks:
         body += ["", f"## {task}", "", ACCURACY, "", *mean_table(values, task, "method"), "", *_gains(values, task)]
