@@ -78,6 +78,7 @@ class TestUsageErrors:
         assert "resnet1001" in done.sentence
         assert "resnet8" in done.sentence
         assert_one_sentence(done)
+        assert not (tmp_path / "run").exists()
 
     @pytest.mark.parametrize("stage", ["profile", "search", "report"])
     def test_of_a_stage_without_a_run(self, runner: Runner, tmp_path: Path, stage: str) -> None:
