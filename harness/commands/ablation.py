@@ -46,8 +46,8 @@ class ExperimentOptions:
         bool,
         typer.Option(
             "--correlation/--no-correlation",
-            help="Hold UPEM against accuracy too, on 108 random subnets of each slimda bank (default); on large test "
-            "sets it takes as long as the training.",
+            help="Hold UPEM against accuracy too, on 108 random subnets of each slimda bank (default); slow where "
+            "test sets are large.",
             show_default=False,
             rich_help_panel=EXPERIMENTS,
         ),
