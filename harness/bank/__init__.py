@@ -12,7 +12,7 @@ from harness.bank.layers import (
     SlimmableLinear,
     Statistics,
 )
-from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank
+from harness.bank.model_bank import BankError, BankSpec, ModelBank, create_bank, known_model
 from harness.bank.models import MODELS
 from harness.bank.pretrained import Start, start_from, weights_digest
 from harness.bank.resnet import SlimmableResNet
@@ -50,6 +50,7 @@ __all__ = [
     "create_standalone_bank",
     "encode",
     "has_baseline",
+    "known_model",
     "load_bank",
     "load_baseline",
     "save_bank",

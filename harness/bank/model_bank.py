@@ -20,6 +20,13 @@ class BankError(ValueError):
     """A model bank that cannot be made or read; the message says why in one sentence."""
 
 
+def known_model(name: str) -> str:
+    """Return the name of a model that there is; raises BankError for any other."""
+    if name not in BACKBONES:
+        raise BankError(f"unknown model {one_line(repr(name), 60)}; known: {', '.join(BACKBONES)}")
+    return name
+
+
 @dataclass(frozen=True)
 class BankSpec:
     """What a bank is besides its weights.
@@ -38,8 +45,7 @@ class ModelBank(nn.Module):
 
     def __init__(self, spec: BankSpec) -> None:
         super().__init__()
-        if spec.model not in BACKBONES:
-            raise BankError(f"unknown model {one_line(repr(spec.model), 60)}; known: {', '.join(BACKBONES)}")
+        known_model(spec.model)
         if len(spec.classes) < 2:
             raise BankError(f"a model bank needs at least two classes, got {len(spec.classes)}")
         self.spec = spec

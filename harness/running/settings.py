@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from devices import Precision
 from harness.adaptation import AdaptationSettings, TrainDevice, TrainPrecision
-from harness.bank import MODELS
+from harness.bank import known_model
 from harness.search import Anchor, Norm
 
 
@@ -28,13 +28,6 @@ def _alternatives(given: object) -> object:
 
 def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
-
-
-def _known_model(name: str) -> str:
-    """Refuse a model that there is not, before any image is read."""
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r:.60}; known: {', '.join(MODELS)}")
-    return name
 
 
 #: Images per inference: alternatives, each answered.
@@ -86,7 +79,7 @@ class RunSettings(BaseModel):
 
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None
-    model: Annotated[str, AfterValidator(_known_model)] | None = None
+    model: Annotated[str, AfterValidator(known_model)] | None = None
     weights: str | None = None
     """`imagenet`, a file of weights, or the folder of a bank; None: random."""
     baselines: tuple[str, ...] = ()
