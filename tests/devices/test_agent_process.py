@@ -42,7 +42,7 @@ def test_the_fingerprint_says_what_was_measured_on(device: Device) -> None:
 def test_a_round_returns_every_timed_run_of_every_visit_in_the_order_asked(
     device: Device, agent: AgentProcess, network: Path, tmp_path: Path
 ) -> None:
-    small, large = device.load(agent, network), device.load(agent, write_network(tmp_path / "large.onnx", 512))
+    small, large = device.load(agent, network), device.load(agent, write_network(tmp_path / "large.onnx", 16384))
     result = agent.run_round([Visit(large.handle, 2, 7), Visit(small.handle, 0, 9), Visit(large.handle, 1, 3)])
     assert [len(samples) for samples in result.samples] == [7, 9, 3]
     assert min(map(min, result.samples)) > 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,17 @@ from tests.export.quantised import integers_read
 
 REDUCED: tuple[Precision, ...] = ("fp16", "int8")
 
+#: Runs a network on the images beside it, one by one.
+ANSWER = """
+import numpy, onnxruntime
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession("model.onnx", options, providers=["CPUExecutionProvider"])
+images = numpy.load("images.npy")
+logits = [session.run(None, {session.get_inputs()[0].name: image[None]})[0] for image in images]
+numpy.save("logits.npy", numpy.concatenate(logits))
+"""
+
 
 @pytest.fixture(scope="module")
 def bank() -> ModelBank:
@@ -30,6 +44,15 @@ def bank() -> ModelBank:
 @pytest.fixture(scope="module")
 def images(bank: ModelBank) -> torch.Tensor:
     return images_for(bank, 32)
+
+
+@pytest.fixture(scope="module")
+def older_processor() -> Path:
+    """QEMU, which emulates x86 up to AVX2 and knows no VNNI."""
+    found = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
+    if found is None:
+        pytest.skip("this machine has no QEMU for x86-64 programs (Debian: qemu-user-static)")
+    return Path(found)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +192,25 @@ class TestInt8:
         before = exported(bank, target, width)
         found, expected = (engine_logits(m, target) for m in (in_precision(before, "int8", target), before))
         assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
+
+    def test_no_sum_of_two_products_with_any_activation_leaves_16_bits(
+        self, model: bytes, images: torch.Tensor
+    ) -> None:
+        """x86 processors without VNNI compute with such sums of activations from 0 to 255, and saturate."""
+        weights = [v for v in constants(parsed(in_precision(model, "int8", images))).values() if v.dtype == np.int8]
+        largest = max(int(np.abs(values.astype(int)).max()) for values in weights)
+        assert 0 < 2 * 255 * largest < 2**15
+
+    def test_an_x86_processor_without_vnni_answers_alike(
+        self, model: bytes, images: torch.Tensor, older_processor: Path, tmp_path: Path
+    ) -> None:
+        converted = in_precision(model, "int8", images)
+        (tmp_path / "model.onnx").write_bytes(converted)
+        np.save(tmp_path / "images.npy", images.numpy())
+        python = [older_processor, "-cpu", "max", sys.executable]
+        subprocess.run([*python, "-c", ANSWER], cwd=tmp_path, check=True, timeout=240, stderr=subprocess.DEVNULL)
+        found = np.load(tmp_path / "logits.npy")
+        assert relative_error(found, engine_logits(converted, images)) < 0.01
 
     def test_logging_is_left_as_it_was(self, model: bytes, images: torch.Tensor) -> None:
         before = logging.getLogger().level
