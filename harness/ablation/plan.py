@@ -60,13 +60,16 @@ class Plan:
         name = f"{task}-seed{seed}-{variant.cell(self.settings)}"
         return self.folder / "cells" / (f"{name}.json" if part == "accuracy" else f"{name}.{part}.json")
 
-    def bank_path(self, task: str, seed: int, variant: Variant) -> Path:
-        """Return the folder of a variant's adapted bank; banks lie apart, because they are large."""
-        return self.folder / "banks" / f"{task}-seed{seed}-{variant.training(self.settings)}"
+    def bank_path(self, images: str, seed: int, variant: Variant) -> Path:
+        """Return the folder of a variant's trained bank; banks lie apart, because they are large.
 
-    def source_path(self, task: str, seed: int) -> Path:
+        `images` is the name of what it is trained on: a task, or a source that several tasks may share.
+        """
+        return self.folder / "banks" / f"{images}-seed{seed}-{variant.training(self.settings)}"
+
+    def source_path(self, source: str, seed: int) -> Path:
         """Return the folder of the bank after the source iterations, which all variants start from."""
-        return self.folder / "banks" / f"{task}-seed{seed}-source"
+        return self.folder / "banks" / f"{source}-seed{seed}-source"
 
     def checkpoints(self) -> Iterator[int]:
         """Yield after how many iterations of the method a traced bank is looked at, the ends included."""

@@ -1,10 +1,14 @@
 """Banks of the ablation: each is trained once, without target labels, and kept.
 
 Everything of one task and seed starts from the same source iterations, made with the settings that variants share.
+What is trained on the source alone is one bank for all tasks of that source.
 """
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import parent_process
 from pathlib import Path
@@ -24,33 +28,57 @@ from harness.data import Domains
 
 def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains) -> tuple[ModelBank, list[float]]:
     """Return a variant's bank and the loss of every iteration of its method; trained where it is not kept."""
-    folder = plan.bank_path(task, seed, variant)
+    if variant.method != "source-only":
+        return _variant_bank(plan, plan.bank_path(task, seed, variant), domains.digest, seed, variant, domains)
+    folder = plan.bank_path(_source(domains), seed, variant)
+    with _one_at_a_time(folder):
+        return _variant_bank(plan, folder, domains.source_digest, seed, variant, domains)
+
+
+def _variant_bank(
+    plan: Plan, folder: Path, digest: str, seed: int, variant: Variant, domains: Domains
+) -> tuple[ModelBank, list[float]]:
     settings = variant.settings(plan.settings, seed)
     if (folder / "bank.json").exists():
-        bank, about = _kept(plan, folder, settings, domains)
+        bank, about = _kept(plan, folder, settings, digest)
         return bank, about["losses"]
     bank = _new_bank(plan, domains, seed, variant.method)
     if variant.method == "standalone":
         bank, losses = _trained_apart(bank, domains, settings), []
     else:
-        bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
+        bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
         losses = _trained(plan, bank, domains, settings, folder if variant.training(plan.settings) in TRACED else None)
     bank.eval()
-    save_bank(bank, folder, _about(plan, settings, domains, losses=losses))
+    save_bank(bank, folder, _about(plan, settings, digest, losses=losses))
     return bank, losses
 
 
-def source_bank(plan: Plan, task: str, seed: int, domains: Domains) -> ModelBank:
+def source_bank(plan: Plan, seed: int, domains: Domains) -> ModelBank:
     """Return the bank after the source iterations, which are the same for every variant; trained once and kept."""
-    folder = plan.source_path(task, seed)
+    folder = plan.source_path(_source(domains), seed)
     settings = variant("source-only", "source-only").settings(plan.settings, seed)
     settings = settings.model_copy(update={"adaptation_iterations": 0})
-    if (folder / "bank.json").exists():
-        return _kept(plan, folder, settings, domains)[0]
-    bank = _new_bank(plan, domains, seed, "source-only")
-    train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
-    save_bank(bank, folder, _about(plan, settings, domains))
-    return bank
+    with _one_at_a_time(folder):
+        if (folder / "bank.json").exists():
+            return _kept(plan, folder, settings, domains.source_digest)[0]
+        bank = _new_bank(plan, domains, seed, "source-only")
+        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
+        save_bank(bank, folder, _about(plan, settings, domains.source_digest))
+        return bank
+
+
+def _source(domains: Domains) -> str:
+    """Return the name of the source's images, by which tasks that have them in common find its banks."""
+    return f"source-{domains.source_digest[:16]}"
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold back other processes that want the same bank, until it is there or this process has ended."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def bank_at(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains, step: int) -> ModelBank:
@@ -60,10 +88,10 @@ def bank_at(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains
         return bank
     bank = _new_bank(plan, domains, seed, variant.method)
     if step == 0:
-        bank.load_state_dict(source_bank(plan, task, seed, domains).state_dict())
+        bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
     else:
         folder = _on_the_way(plan.bank_path(task, seed, variant), step)
-        kept, _ = _kept(plan, folder, variant.settings(plan.settings, seed), domains)
+        kept, _ = _kept(plan, folder, variant.settings(plan.settings, seed), domains.digest)
         bank.load_state_dict(kept.state_dict())
     bank.eval()
     return bank
@@ -78,7 +106,7 @@ def _trained(
     def progress(done: int, total: int) -> None:
         _end_with_parent(done, total)
         if traced and done in checkpoints:
-            save_bank(bank, _on_the_way(traced, done), _about(plan, settings, domains))
+            save_bank(bank, _on_the_way(traced, done), _about(plan, settings, domains.digest))
 
     rest = settings.model_copy(update={"source_iterations": 0})
     return train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=progress)
@@ -99,9 +127,9 @@ def _new_bank(plan: Plan, domains: Domains, seed: int, method: Method) -> ModelB
     return bank
 
 
-def _kept(plan: Plan, folder: Path, settings: AdaptationSettings, domains: Domains) -> tuple[ModelBank, dict[str, Any]]:
+def _kept(plan: Plan, folder: Path, settings: AdaptationSettings, digest: str) -> tuple[ModelBank, dict[str, Any]]:
     bank, about = load_bank(folder)
-    if AdaptationSettings.model_validate(about["settings"]) != settings or about["digest"] != domains.digest:
+    if AdaptationSettings.model_validate(about["settings"]) != settings or about["digest"] != digest:
         raise AblationError(f"{folder} was made with other settings or data; choose another --run")
     if Network(**about.get("network", {})) != plan.network:
         raise AblationError(f"{folder} was made with another --model, --image-size or --weights; choose another --run")
@@ -109,8 +137,8 @@ def _kept(plan: Plan, folder: Path, settings: AdaptationSettings, domains: Domai
     return bank, about
 
 
-def _about(plan: Plan, settings: AdaptationSettings, domains: Domains, **more: object) -> dict[str, Any]:
-    return {"settings": settings.model_dump(), "digest": domains.digest, "network": asdict(plan.network), **more}
+def _about(plan: Plan, settings: AdaptationSettings, digest: str, **more: object) -> dict[str, Any]:
+    return {"settings": settings.model_dump(), "digest": digest, "network": asdict(plan.network), **more}
 
 
 def _on_the_way(folder: Path, step: int) -> Path:

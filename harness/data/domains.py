@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -150,20 +151,27 @@ class Domains:
 
         Files that are decoded when asked for count by name and size.
         """
-        digest = hashlib.sha256()
-        for part in self._parts():
-            digest.update(len(part).to_bytes(8, "little"))
-            digest.update(part)
-        return digest.hexdigest()
+        return _digest(chain([f"{self.name} {self.flip}".encode()], self._of_source(), _content(self.target)))
 
-    def _parts(self) -> Iterator[bytes]:
-        yield f"{self.name} {self.flip}".encode()
+    @cached_property
+    def source_digest(self) -> str:
+        """The same without name and target: all that training on the source alone depends on."""
+        return _digest(chain([f"{self.flip}".encode()], self._of_source()))
+
+    def _of_source(self) -> Iterator[bytes]:
         yield from (name.encode() for name in self.classes)
         yield self.preprocessing.to_json().encode()
         for labelled in (self.source, self.source_check):
             yield from _content(labelled.images)
             yield from _content(labelled.labels)
-        yield from _content(self.target)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _content(images: Images) -> Iterator[bytes]:

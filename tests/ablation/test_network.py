@@ -42,7 +42,7 @@ def untrained(folder: Path, weights: str | None) -> Plan:
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    for start, domain in ((0, "photo"), (5000, "sketch")):
+    for start, domain in ((0, "photo"), (5000, "sketch"), (9000, "cartoon")):
         classes(root / "pacs" / domain, PACS, 4, start)
     return root
 
@@ -63,23 +63,52 @@ def test_size_and_model_reach_every_bank_and_its_images(photographs: Path, tmp_p
     asked = plan(tmp_path, methods=("symnet",), tasks=(TASK,), data_root=photographs, network=network)
     asked = replace(asked, settings=settings)
     run(asked)
-    for folder in (asked.source_path(TASK, 0), asked.bank_path(TASK, 0, SYMNET)):
-        bank, about = load_bank(folder)
+    for bank_file in (asked.folder / "banks").glob("*/bank.json"):
+        bank, about = load_bank(bank_file.parent)
         assert (bank.spec.model, bank.spec.input_shape) == ("resnet18", (3, 24, 24))
         assert Network(**about["network"]) == network
+    assert len(list((asked.folder / "banks").glob("*/bank.json"))) == 2
     domains, held_out = load_task(TASK, 0, photographs, 24)
     assert domains.target.shape[2:] == held_out.images.shape[2:] == (24, 24)
 
 
+def test_what_is_trained_on_the_source_alone_is_one_bank_for_all_tasks_of_that_source(
+    photographs: Path, tmp_path: Path
+) -> None:
+    settings = TINY.model_copy(update={"source_iterations": 1, "adaptation_iterations": 1, "batch_size": 8})
+    network = chosen_network("resnet8", 24, None)
+    tasks = (TASK, "pacs:photo->pacs:cartoon", "pacs:sketch->pacs:cartoon")
+    together, alone = (
+        plan(
+            tmp_path / str(len(some)),
+            methods=("source-only", "symnet"),
+            tasks=some,
+            settings=settings,
+            network=network,
+            data_root=photographs,
+        )
+        for some in (tasks, tasks[1:2])
+    )
+    run(together)
+    run(alone)
+    assert len(list((together.folder / "banks").glob("source-*-seed0-source/bank.json"))) == 2
+    assert len(list((together.folder / "banks").glob("source-*-seed0-source-only/bank.json"))) == 2
+    assert len(list((together.folder / "banks").glob("pacs*/bank.json"))) == 3
+    found = {path.relative_to(alone.folder): path for path in alone.folder.rglob("bank.json")}
+    assert len(found) == 3
+    for place, path in found.items():
+        assert same(load_bank(path.parent)[0], load_bank((together.folder / place).parent)[0])
+
+
 def test_a_pretrained_bank_of_the_same_classes_is_where_all_start_from(digits: Domains, tmp_path: Path) -> None:
     given, folder = pretrained(tmp_path / "given")
-    assert same(source_bank(untrained(tmp_path / "run", folder), "digits", 0, digits), given)
-    assert not same(source_bank(untrained(tmp_path / "random", None), "digits", 0, digits), given)
+    assert same(source_bank(untrained(tmp_path / "run", folder), 0, digits), given)
+    assert not same(source_bank(untrained(tmp_path / "random", None), 0, digits), given)
 
 
 def test_heads_of_other_classes_start_anew_on_the_pretrained_backbone(digits: Domains, tmp_path: Path) -> None:
     given, folder = pretrained(tmp_path / "given", names=tuple("abcdefghij"))
-    found = source_bank(untrained(tmp_path / "run", folder), "digits", 0, digits)
+    found = source_bank(untrained(tmp_path / "run", folder), 0, digits)
     assert found.spec.classes == DIGITS
     assert same(found.backbone, given.backbone)
     assert same(found.heads, create_bank("resnet8", DIGITS, (1, 16, 16), seed=0).heads)
@@ -97,9 +126,9 @@ def test_weights_are_told_by_what_they_are_and_not_by_where_they_lie(tmp_path: P
 @pytest.mark.parametrize("network", [Network("resnet18"), Network(image_size=24), Network(sha256="0" * 64)])
 def test_results_and_banks_of_another_network_are_refused(digits: Domains, tmp_path: Path, network: Network) -> None:
     asked = plan(tmp_path, methods=("symnet",), settings=UNTRAINED)
-    source_bank(asked, "digits", 0, digits)
-    with pytest.raises(AblationError, match="digits-seed0-source was made with another --model, --image-size"):
-        source_bank(replace(asked, network=network), "digits", 0, digits)
+    source_bank(asked, 0, digits)
+    with pytest.raises(AblationError, match="-seed0-source was made with another --model, --image-size"):
+        source_bank(replace(asked, network=network), 0, digits)
 
 
 @pytest.mark.parametrize("network", [Network("resnet18"), Network(sha256="0" * 64)])
@@ -124,7 +153,7 @@ def test_weights_that_change_on_the_way_are_refused(digits: Domains, tmp_path: P
     asked = untrained(tmp_path / "run", folder)
     save_bank(create_bank("resnet8", DIGITS, (1, 16, 16), seed=78), tmp_path / "given", {})
     with pytest.raises(AblationError, match="has changed since the ablation began"):
-        source_bank(asked, "digits", 0, digits)
+        source_bank(asked, 0, digits)
 
 
 def test_the_command_names_model_size_and_weights(tmp_path: Path) -> None:

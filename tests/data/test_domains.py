@@ -101,6 +101,8 @@ def tiny(**changes: Any) -> Domains:
 def test_the_digest_changes_with_every_part(changes: dict[str, Any]) -> None:
     assert tiny(**changes).digest != tiny().digest
     assert tiny().digest == tiny().digest
+    of_source = not {"name", "target"} & set(changes)
+    assert (tiny(**changes).source_digest != tiny().source_digest) is of_source
 
 
 def test_as_many_labels_as_images_are_needed() -> None:

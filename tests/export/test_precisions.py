@@ -207,8 +207,8 @@ class TestInt8:
         converted = in_precision(model, "int8", images)
         (tmp_path / "model.onnx").write_bytes(converted)
         np.save(tmp_path / "images.npy", images.numpy())
-        python = [older_processor, "-cpu", "max", sys.executable]
-        subprocess.run([*python, "-c", ANSWER], cwd=tmp_path, check=True, timeout=240, stderr=subprocess.DEVNULL)
+        command = [str(older_processor), "-cpu", "max", sys.executable, "-c", ANSWER]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=240, stderr=subprocess.DEVNULL)
         found = np.load(tmp_path / "logits.npy")
         assert relative_error(found, engine_logits(converted, images)) < 0.01
 

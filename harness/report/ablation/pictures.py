@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import islice, zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ _COLOURS = ("#999999", "#000000", "#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#
 _MARKERS = ("o", "s", "^")
 #: Lines that fit into a legend inside the panel.
 _INSIDE = 7
+#: Panels beside each other, at most.
+_COLUMNS = 3
 
 BUDGET_AXIS = "share of the full multiply-adds"
 ACCURACY_AXIS = "target accuracy, % (mean, 95% interval over seeds)"
@@ -26,14 +29,19 @@ def draw_ablation(values: Seeded) -> Figure:
 
 
 def draw_panels(rows: Mapping[str, Seeded], x_label: str, *, dashed: Collection[str] = ()) -> Figure:
-    """Return a row of panels for each quantity (by its axis' label), and in it a panel per task."""
+    """Return a panel per task for each quantity (by its axis' label), in rows of at most three."""
     tasks = next(iter(rows.values())).tasks
+    columns = min(_COLUMNS, max(1, len(tasks)))
+    lines = -(-len(tasks) // columns) or 1
     outside = max(len(values.lines) for values in rows.values()) > _INSIDE
-    size = (1.5 + (9.5 if outside else 6.0) * max(1, len(tasks)), 0.4 + 4.2 * len(rows))
+    size = (1.5 + (9.5 if outside else 6.0) * columns, 0.4 + 4.2 * len(rows) * lines)
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(rows), max(1, len(tasks)), squeeze=False)
-    for row, (y_label, values) in zip(panels, rows.items(), strict=True):
-        for panel, task in zip(row, tasks, strict=False):
+    panels = iter(figure.subplots(len(rows) * lines, columns, squeeze=False).flat)
+    for y_label, values in rows.items():
+        for task, panel in zip_longest(tasks, islice(panels, lines * columns)):
+            if task is None:
+                panel.set_axis_off()
+                continue
             _draw(panel, values, task, dashed)
             panel.set_title(task)
             panel.set_xlabel(x_label)
