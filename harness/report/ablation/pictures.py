@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from itertools import islice, zip_longest
 
@@ -29,10 +30,10 @@ def draw_ablation(values: Seeded) -> Figure:
 
 
 def draw_panels(rows: Mapping[str, Seeded], x_label: str, *, dashed: Collection[str] = ()) -> Figure:
-    """Return a panel per task for each quantity (by its axis' label), in rows of at most three."""
+    """Return a panel per task for each quantity (by its axis' label), in rows of equal length, at most three."""
     tasks = next(iter(rows.values())).tasks
-    columns = min(_COLUMNS, max(1, len(tasks)))
-    lines = -(-len(tasks) // columns) or 1
+    lines = max(1, math.ceil(len(tasks) / _COLUMNS))
+    columns = max(1, math.ceil(len(tasks) / lines))
     outside = max(len(values.lines) for values in rows.values()) > _INSIDE
     size = (1.5 + (9.5 if outside else 6.0) * columns, 0.4 + 4.2 * len(rows) * lines)
     figure = Figure(figsize=size, layout="constrained")
