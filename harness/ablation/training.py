@@ -28,29 +28,24 @@ from harness.data import Domains
 
 def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains) -> tuple[ModelBank, list[float]]:
     """Return a variant's bank and the loss of every iteration of its method; trained where it is not kept."""
-    if variant.method != "source-only":
-        return _variant_bank(plan, plan.bank_path(task, seed, variant), domains.digest, seed, variant, domains)
-    folder = plan.bank_path(_source(domains), seed, variant)
-    with _one_at_a_time(folder):
-        return _variant_bank(plan, folder, domains.source_digest, seed, variant, domains)
-
-
-def _variant_bank(
-    plan: Plan, folder: Path, digest: str, seed: int, variant: Variant, domains: Domains
-) -> tuple[ModelBank, list[float]]:
     settings = variant.settings(plan.settings, seed)
-    if (folder / "bank.json").exists():
-        bank, about = _kept(plan, folder, settings, digest)
-        return bank, about["losses"]
-    bank = _new_bank(plan, domains, seed, variant.method)
-    if variant.method == "standalone":
-        bank, losses = _trained_apart(bank, domains, settings), []
-    else:
-        bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
-        losses = _trained(plan, bank, domains, settings, folder if variant.training(plan.settings) in TRACED else None)
-    bank.eval()
-    save_bank(bank, folder, _about(plan, settings, digest, losses=losses))
-    return bank, losses
+    shared = variant.method == "source-only"
+    images, digest = (_source(domains), domains.source_digest) if shared else (task, domains.digest)
+    folder = plan.bank_path(images, seed, variant)
+    with _one_at_a_time(folder):
+        if (folder / "bank.json").exists():
+            bank, about = _kept(plan, folder, settings, digest)
+            return bank, about["losses"]
+        bank = _new_bank(plan, domains, seed, variant.method)
+        if variant.method == "standalone":
+            bank, losses = _trained_apart(bank, domains, settings), []
+        else:
+            bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
+            traced = folder if variant.training(plan.settings) in TRACED else None
+            losses = _trained(plan, bank, domains, settings, traced)
+        bank.eval()
+        save_bank(bank, folder, _about(plan, settings, digest, losses=losses))
+        return bank, losses
 
 
 def source_bank(plan: Plan, seed: int, domains: Domains) -> ModelBank:
