@@ -96,6 +96,17 @@ _ALL = (
         reference="slimda",
     ),
     Experiment(
+        "moving-heads",
+        "Through which heads the knowledge moves the features",
+        (
+            variant("symnet", "symnet"),
+            SLIMDA,
+            variant("slimda, through Cs and Ct", moving_heads="confusion"),
+            variant("slimda, none", moving_heads="none"),
+        ),
+        reference="slimda",
+    ),
+    Experiment(
         "adapted-head",
         "Whether the head that receives the knowledge learns the source labels too",
         (SLIMDA, CA_UNLABELLED),

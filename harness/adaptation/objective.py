@@ -98,7 +98,7 @@ def adaptation_losses(
         if knowledge is not None and not (settings.method == "distill" and index == 0):
             loss = loss + _knowledge_weight(settings, weight) * received_loss(bank, features, knowledge, settings)
         if settings.method == "slimda" and settings.adapted_head_on_source:
-            loss = loss + F.cross_entropy(bank.heads.adapted(features.source), batch.labels)
+            loss = loss + F.cross_entropy(_adapted_logits(bank, features.source, settings), batch.labels)
         yield loss
 
 
@@ -141,19 +141,27 @@ def teach(beliefs: Tensor, subnets: Sequence[Architecture], settings: Adaptation
 def received_loss(bank: ModelBank, features: Features, knowledge: Tensor, settings: AdaptationSettings) -> Tensor:
     """Cross-entropy of the heads that receive the knowledge: Ca alone in SlimDA, else Cs and Ct; moves features too.
 
-    Where SlimDA teaches all heads, Cs and Ct learn on detached features, which Ca alone moves as before.
+    Where SlimDA teaches all heads, Cs and Ct learn on detached features; where it moves the features through Cs and Ct,
+    these have their weights detached.
     """
     if settings.method != "slimda":
-        return _confusion_heads_loss(bank, features.target, knowledge)
-    loss = losses.knowledge_loss(knowledge, bank.heads.adapted(features.target))
+        return _mean_knowledge_loss(knowledge, _confusion_logits(bank, features.target))
+    loss = losses.knowledge_loss(knowledge, _adapted_logits(bank, features.target, settings))
+    if settings.moving_heads == "confusion":
+        loss = loss + _mean_knowledge_loss(knowledge, _frozen_logits(bank, features.target))
     if settings.taught_heads == "all":
-        loss = loss + _confusion_heads_loss(bank, features.target.detach(), knowledge)
+        loss = loss + _mean_knowledge_loss(knowledge, _confusion_logits(bank, features.target.detach()))
     return loss
 
 
-def _confusion_heads_loss(bank: ModelBank, features: Tensor, knowledge: Tensor) -> Tensor:
-    source, target = _confusion_logits(bank, features)
+def _mean_knowledge_loss(knowledge: Tensor, logits: tuple[Tensor, Tensor]) -> Tensor:
+    source, target = logits
     return 0.5 * (losses.knowledge_loss(knowledge, source) + losses.knowledge_loss(knowledge, target))
+
+
+def _adapted_logits(bank: ModelBank, features: Tensor, settings: AdaptationSettings) -> Tensor:
+    logits: Tensor = bank.heads.adapted(features if settings.moving_heads == "adapted" else features.detach())
+    return logits
 
 
 def _knowledge_weight(settings: AdaptationSettings, ramped: float) -> float:

@@ -51,6 +51,9 @@ class AdaptationSettings(BaseModel):
     """Whose mean softmax a subnet's belief is: that of Cs and Ct, or of all three heads."""
     taught_heads: Literal["adapted", "all"] = "adapted"
     """Which heads learn the knowledge in `slimda`: Ca, or Cs and Ct too, which then move the features no further."""
+    moving_heads: Literal["adapted", "confusion", "none"] = "adapted"
+    """Through which heads the knowledge moves the features in `slimda`: Ca, which moves them by the source labels too;
+    Cs and Ct, which stay as they are; or none. But for the first, Ca learns on detached features."""
     knowledge_weight: Annotated[float, Field(ge=0)] = 1.0
     """Weight of L_seed, or of the distillation loss."""
     knowledge_ramp: bool = True

@@ -27,8 +27,8 @@ class ExperimentOptions:
         typer.Option(
             "--experiments",
             metavar="NAME,...",
-            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, adapted-head, "
-            "entropy-weight, upem, search, convergence.",
+            help="ladder, confidence, temperature, model-batch, knowledge-weight, heads, moving-heads, "
+            "adapted-head, entropy-weight, upem, search, convergence.",
             rich_help_panel=EXPERIMENTS,
         ),
     ] = "ladder"

@@ -174,6 +174,46 @@ def test_where_all_heads_are_taught_the_features_are_moved_as_before(bank: Model
     torch.testing.assert_close(found["adapted"][1], found["all"][1])
 
 
+@pytest.mark.parametrize(
+    ("moving", "expected"), [("adapted", {"F", "Ca"}), ("confusion", {"F", "Ca"}), ("none", {"Ca"})]
+)
+def test_knowledge_moves_the_features_through_the_heads_that_are_chosen(
+    bank: ModelBank, batch: Batch, moving: str, expected: set[str]
+) -> None:
+    knowledge = torch.eye(3)[torch.arange(8) % 3]
+    features = extract(bank.features, bank.space.full, batch)
+    received_loss(bank, features, knowledge, settings("slimda", moving_heads=moving)).backward()  # type: ignore[no-untyped-call]
+    assert moved(bank) == expected
+
+
+def test_moved_through_cs_and_ct_the_features_go_where_they_go_in_seed(bank: ModelBank, batch: Batch) -> None:
+    """In `seed` the heads learn too; the features' gradient is the same."""
+    knowledge = torch.eye(3)[torch.arange(8) % 3]
+    stems = []
+    for chosen in (settings("seed"), settings("slimda", moving_heads="confusion")):
+        features = extract(bank.features, bank.space.full, batch)
+        received_loss(bank, features, knowledge, chosen).backward()  # type: ignore[no-untyped-call]
+        stem = stem_of(bank).weight.grad
+        assert stem is not None
+        stems.append(stem.clone())
+        bank.zero_grad()
+    torch.testing.assert_close(*stems)
+
+
+def test_a_third_head_that_moves_no_features_leaves_symnet_s(
+    bank: ModelBank, batch: Batch, subnets: list[Architecture]
+) -> None:
+    """Source labels included: all but Ca gets SymNet's gradients."""
+    backward(adaptation_losses(bank, subnets, batch, settings("symnet"), 0.8, capacity))
+    symnet = gradients(bank)
+    backward(adaptation_losses(bank, subnets, batch, settings("slimda", moving_heads="none"), 0.8, capacity))
+    ours = gradients(bank)
+    third = {id(p) for p in bank.heads.adapted.parameters()}
+    for parameter, one, other in zip(bank.parameters(), ours, symnet, strict=True):
+        if id(parameter) not in third:
+            torch.testing.assert_close(one, other)
+
+
 def test_the_third_head_has_a_say_in_the_knowledge_only_where_all_heads_know(
     bank: ModelBank, batch: Batch, subnets: list[Architecture]
 ) -> None:
