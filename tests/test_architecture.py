@@ -14,8 +14,8 @@ from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
 MODULES = (
-    *("api", "clauses", "console", "deployment", "environment", "exit_codes", "files", "main", "pipeline"),
-    *("processes", "space"),
+    *("api", "clauses", "console", "deployment", "environment", "exit_codes", "files", "main", "memory"),
+    *("pipeline", "processes", "space"),
 )
 ROOMS = (
     *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
@@ -41,11 +41,12 @@ ALLOWED: dict[str, set[str]] = {
     "harness.clauses": set(),
     "harness.console": set(),
     "harness.environment": set(),
+    "harness.memory": set(),
     "harness.data": set(),
     "harness.files": ours("clauses"),
     "harness.bank": ours("clauses", "space", "files"),
-    "harness.adaptation": ours("clauses", "files", "bank", "data", "processes"),
-    "harness.export": ours("clauses", "files", "bank"),
+    "harness.adaptation": ours("clauses", "files", "memory", "bank", "data", "processes"),
+    "harness.export": ours("clauses", "files", "memory", "bank"),
     "harness.measuring": ours("files") | {"devices"},
     "harness.costs": ours("clauses", "space", "bank", "export", "measuring"),
     "harness.search": ours("space", "files", "processes", "bank", "data", "costs"),

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from harness.bank import Architecture, BankSpec, Layer, ModelBank, Statistics, arch_id, encode
 from harness.export.graph import GraphWriter
-from harness.export.memory import keep_freed_memory
 from harness.export.wire import serialise
+from harness.memory import keep_freed_memory
 
 OPSET = 17
 IR_VERSION = 8

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from harness.export.memory import keep_freed_memory
+from harness.memory import keep_freed_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
