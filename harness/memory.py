@@ -2,7 +2,7 @@
 
 By default glibc maps every large block anew and gives it back when it is freed. For a full ResNet-50, 94 MB, the page
 faults of the next export then take three quarters of its time (50 ms against 15). A training step of ResNet-18 at 64
-pixels spends 7% of its time on them (77 of 1,145 ms), and 16 ms so.
+pixels spent 77 of 1,145 ms on them, and spends 16 of 1,027.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
 """Variants that come to the same settings are one training; unknown names are told."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from harness.ablation import EXPERIMENTS, AblationError, chosen_experiments, chosen_methods
 from harness.ablation.variants import variant
 from harness.adaptation import METHODS, AdaptationSettings
+from harness.commands.ablation import ExperimentOptions
 from tests.ablation.plans import TINY, plan
+from tests.sources import ROOT
 
 BASE = AdaptationSettings()
 
@@ -25,6 +28,12 @@ def test_methods_restrict_the_ladder_and_no_other_experiment() -> None:
     assert heads == EXPERIMENTS["heads"]
     with pytest.raises(AblationError, match="not among --experiments"):
         chosen_experiments(["heads"], ["symnet"])
+
+
+def test_the_help_and_the_page_name_every_experiment() -> None:
+    option = get_type_hints(ExperimentOptions, include_extras=True)["experiments"].__metadata__[0]
+    assert option.help.rstrip(".").split(", ") == list(EXPERIMENTS)
+    assert f"--experiments {','.join(EXPERIMENTS)}`" in (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
 
 
 def test_unknown_experiments_are_named() -> None:
