@@ -19,9 +19,9 @@ from harness import environment  # noqa: F401 (first)
 from harness.bank import Architecture, ModelBank, load_bank
 from harness.console import Console
 from harness.costs import CostModel
-from harness.main import prepare, settings_asked
 from harness.pipeline import STAGES, run_stages
 from harness.pipeline import profile as profiled
+from harness.preparing import prepare, settings_asked
 from harness.report import Row, read_csv
 from harness.results import DeviceResults
 from harness.running import NothingLeft, Run, RunSettings, open_run, open_store

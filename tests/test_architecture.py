@@ -15,7 +15,7 @@ from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 #: Single modules beside the rooms.
 MODULES = (
     *("api", "clauses", "console", "deployment", "environment", "exit_codes", "files", "main", "memory"),
-    *("pipeline", "processes", "space"),
+    *("pipeline", "preparing", "processes", "space"),
 )
 ROOMS = (
     *("ablation", "adaptation", "bank", "baselines", "choosing", "commands", "comparing", "costs", "data", "export"),
@@ -33,7 +33,7 @@ def ours(*names: str) -> set[str]:
 #: What a run on a device rests on: how networks are made, exported, measured and found.
 BASIS = ours("clauses", "console", "space", "files", "bank", "data", "export", "measuring", "costs", "search", "report")
 
-#: Who may import whom, apart from itself; no two import each other. `pipeline` and `main` put everything together.
+#: Who may import whom, apart from itself; no two import each other. `pipeline`, `main` and `api` put all together.
 ALLOWED: dict[str, set[str]] = {
     "harness": ours("api"),
     "harness.space": set(),
@@ -64,7 +64,8 @@ ALLOWED: dict[str, set[str]] = {
     | ours("adaptation", "processes", "running", "results")
     | {"devices.agent"},
     "harness.exit_codes": BASIS | ours("ablation", "adaptation", "processes", "running") | {"devices"},
-    "harness.pipeline": EVERYTHING - ours("api", "main", "commands"),
+    "harness.preparing": BASIS | ours("adaptation", "planning", "running", "training") | {"devices"},
+    "harness.pipeline": EVERYTHING - ours("api", "main", "preparing", "commands"),
     "harness.main": EVERYTHING - ours("api", "commands"),
     "harness.api": EVERYTHING - ours("commands"),
     "devices": {"devices.agent"},

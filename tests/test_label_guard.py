@@ -19,7 +19,7 @@ from tests.sources import ROOT, imports, module_name, product_files, tree
 #: Of the ablation, a report of its own: what loads them, hands them on, and measures accuracy.
 ABLATION = {f"harness.ablation.{module}" for module in ("tasks", "running", "measured")}
 #: The modules outside harness.data that may know that target labels exist.
-TRUSTED = {"harness.results.evaluation", "harness.running.inputs", "harness.main", "harness.pipeline", *ABLATION}
+TRUSTED = {"harness.results.evaluation", "harness.running.inputs", "harness.preparing", "harness.pipeline", *ABLATION}
 ACCURACIES = {"target_accuracy", "deployed_accuracy", "with_target_accuracy"}
 LOADERS = {"load_digits", "load_inputs", "load_mnist_usps", "load_pair"}
 
@@ -46,7 +46,7 @@ class TestReadingTheCode:
         }
         assert {module for module, _ in computing} & ABLATION <= {"harness.ablation.measured"}
 
-    @pytest.mark.parametrize("module", ["main", "pipeline"])
+    @pytest.mark.parametrize("module", ["main", "pipeline", "preparing"])
     def test_the_pipeline_hands_labels_to_the_report_and_to_no_other_stage(self, module: str) -> None:
         path = ROOT / "harness" / f"{module}.py"
         handed = {
