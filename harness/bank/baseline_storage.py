@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -16,7 +17,8 @@ from harness.bank.baseline import BaselineError, BaselineNetwork, create_baselin
 from harness.bank.heads import Head
 from harness.bank.layers import Statistics
 from harness.bank.model_bank import BankSpec
-from harness.clauses import complaint
+from harness.bank.state_dicts import misfit
+from harness.clauses import complaint, one_line
 from harness.files import whole, write_whole
 from harness.space import Architecture, arch_id, encode
 
@@ -102,8 +104,12 @@ def load_baseline(folder: Path) -> Baseline:
     """Return the baseline in `folder`; BaselineError says what is wrong in one sentence."""
     try:
         found = BaselineFile.model_validate_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        baseline = Baseline.of(create_baseline(found.model, found.classes, found.input_shape, head=found.head))
-        baseline.module.load_state_dict(load_file(folder / WEIGHTS))
+        weights = load_file(folder / WEIGHTS)
+        with torch.device("meta"):  # no memory is taken for what the description claims
+            baseline = Baseline.of(create_baseline(found.model, found.classes, found.input_shape, head=found.head))
     except (OSError, ValidationError, UnicodeDecodeError, SafetensorError, RuntimeError) as error:
         raise BaselineError(f"the baseline in {folder} cannot be read: {complaint(error)}") from error
+    if problem := misfit(weights, baseline.module.state_dict()):
+        raise BaselineError(f"the weights in {folder} do not fit {found.model}: {one_line(problem, 200)}")
+    baseline.module.load_state_dict(weights, assign=True)
     return baseline

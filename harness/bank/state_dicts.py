@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from harness.clauses import one_line
+
 #: Where training scripts keep the state dict in a checkpoint (torchvision's own under `model`).
 WRAPPERS = ("state_dict", "model")
 
@@ -41,7 +43,7 @@ def misfit(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str |
         if not found.isfinite().all():
             return f"{name} holds numbers that are not finite"
     unknown = next((name for name in given if name not in expected), None)
-    return unknown and f"{unknown} is there, which the network does not have"
+    return None if unknown is None else f"{one_line(unknown, 60) or repr('')} is there, which the network does not have"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
