@@ -14,7 +14,7 @@ from tests.sources import OURS, ROOT, imports, module_name, product_files, tree
 
 #: Single modules beside the rooms.
 MODULES = (
-    *("api", "clauses", "console", "deployment", "environment", "exit_codes", "files", "main", "memory"),
+    *("api", "clauses", "console", "databases", "deployment", "environment", "exit_codes", "files", "main", "memory"),
     *("pipeline", "preparing", "processes", "space"),
 )
 ROOMS = (
@@ -44,12 +44,13 @@ ALLOWED: dict[str, set[str]] = {
     "harness.memory": set(),
     "harness.data": set(),
     "harness.files": ours("clauses"),
+    "harness.databases": ours("clauses", "files"),
     "harness.bank": ours("clauses", "space", "files"),
     "harness.adaptation": ours("clauses", "files", "memory", "bank", "data", "processes"),
     "harness.export": ours("clauses", "files", "memory", "bank"),
-    "harness.measuring": ours("files") | {"devices"},
+    "harness.measuring": ours("clauses", "files", "databases") | {"devices"},
     "harness.costs": ours("clauses", "space", "bank", "export", "measuring"),
-    "harness.search": ours("space", "files", "processes", "bank", "data", "costs"),
+    "harness.search": ours("space", "files", "databases", "processes", "bank", "data", "costs"),
     "harness.report": ours("clauses", "space", "files"),
     "harness.deployment": BASIS - ours("report") | {"devices"},
     "harness.running": BASIS - ours("costs") | ours("adaptation") | {"devices", "devices.agent"},

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from harness.clauses import complaint
 from harness.files import WriteError, whole
 from harness.measuring.passes import PassRecord
 from harness.measuring.results import Measurement, ProcessRecord
@@ -74,6 +75,5 @@ def read_measurements(path: Path) -> RunMeasurements:
             kept = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'networks'").fetchone()
             names = dict(connection.execute("SELECT topology, name FROM networks")) if kept else None
         return RunMeasurements(protocol, [RECORD.validate_json(row[0]) for row in rows], names)
-    except (sqlite3.Error, ValidationError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise StoreError(f"the measurements in {path} cannot be read: {first_line}") from error
+    except (sqlite3.Error, UnicodeDecodeError, ValidationError) as error:
+        raise StoreError(f"the measurements in {path} cannot be read: {complaint(error)}") from error

@@ -14,12 +14,11 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from devices import Fingerprint
+from harness.databases import connected
 from harness.files import WriteError
 from harness.measuring.passes import PassRecord
 from harness.measuring.results import Kind, ProcessRecord, Subject, device_key
 from harness.measuring.tables import KEY, RECORD, SCHEMA, VERSION, StoreError, insert
-
-_BUSY_S = 30.0
 
 _Kept = TypeVar("_Kept")
 Record = TypeVar("Record", bound=PassRecord)
@@ -79,12 +78,6 @@ class Store:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Connect, commit on success, and put what SQLite complains of into words."""
-        try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as connection, connection:
-                connection.execute("PRAGMA synchronous = FULL")
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise WriteError(f"the store {self.path} cannot be used: {error}") from error
-        except sqlite3.Error as error:
-            raise StoreError(f"the store {self.path} cannot be used: {error}") from error
+        with connected(self.path, f"the store {self.path}", StoreError, "; name another one") as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection

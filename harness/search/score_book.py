@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from harness.bank import ModelBank, StandaloneBank
-from harness.files import WriteError
+from harness.databases import connected
 from harness.space import Architecture, decode, encode
 
 #: Of the table, and of what its scores are.
 _VERSION = 1
-_BUSY_S = 30.0
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS scores (
     key TEXT NOT NULL, widths TEXT NOT NULL, upem REAL NOT NULL, PRIMARY KEY (key, widths)
@@ -48,7 +47,7 @@ class ScoreBook:
 
     def add(self, key: str, scores: Mapping[Architecture, float]) -> None:
         """Keep scores, all or none; when this returns they survive the death of this process."""
-        with self._connected() as connection, connection:
+        with self._connected() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?)",
                 [(key, encode(arch), upem) for arch, upem in scores.items()],
@@ -63,15 +62,8 @@ class ScoreBook:
         except (ValueError, TypeError, AttributeError) as error:
             raise ScoreBookError(f"the scores in {self.path} are not those of subnets; remove the file") from error
 
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as connection:
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise WriteError(f"the scores in {self.path} cannot be used: {error}") from error
-        except sqlite3.Error as error:
-            raise ScoreBookError(f"the scores in {self.path} cannot be used: {error}; remove the file") from error
+    def _connected(self) -> AbstractContextManager[sqlite3.Connection]:
+        return connected(self.path, f"the scores in {self.path}", ScoreBookError, "; remove the file")
 
 
 def score_key(bank: ModelBank, images: Tensor, anchors: Iterable[Architecture], norm: str, temperature: float) -> str:
