@@ -64,7 +64,7 @@ class Health:
 def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
     target = bank.reestimate_and_forward(domains.calibration, arch)[1]
-    check = _in_one_pass(domains.source_check)
+    check = in_one_pass(domains.source_check)
     source = bank.reestimate_and_forward(check.images[:], arch)[1]
     probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
     count = len(domains.classes)
@@ -83,7 +83,7 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     )
 
 
-def _in_one_pass(images: LabelledImages) -> LabelledImages:
+def in_one_pass(images: LabelledImages) -> LabelledImages:
     """Return all images, or every so many-th: as many as one forward pass can hold."""
     height, width = images.images.shape[2:]
     every = math.ceil(len(images) / max(64, CALIBRATION_PIXELS // (height * width)))

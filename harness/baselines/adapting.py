@@ -117,10 +117,7 @@ def _adapt(run: Run, network: BaselineNetwork) -> None:
             observe=lambda step, seen: told.observe(step, {f"{name}/{key}": value for key, value in seen.items()}),
         )
     if complaint := examine(network, arch, domains).complaint:
-        warning = f"the baseline {name} is doubtful: {complaint}"
-        run.folder.record.warnings = [*(w for w in run.folder.record.warnings if w != warning), warning]
-        run.folder.save()  # a baseline that is there is not examined again
-        run.console.warn(warning)
+        run.warn(f"the baseline {name} is doubtful: {complaint}")
     baseline = Baseline.of(network, network.reestimate(domains.calibration, arch))
     about = {"adaptation": settings.model_dump(), "data": domains.name, "digest": domains.digest}
     save_baseline(baseline, folder, {**about, "preprocessing": domains.preprocessing.model_dump(mode="json")})

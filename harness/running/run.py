@@ -117,6 +117,13 @@ class Run:
         self.problems.append(problem)
         self.console.error(str(problem))
 
+    def warn(self, warning: str) -> None:
+        """Tell what speaks against trusting the result, and keep it for the report, once."""
+        if warning not in self.folder.record.warnings:
+            self.folder.record.warnings.append(warning)
+            self.folder.save()
+        self.console.warn(warning)
+
     def rule_out(self, configuration: Configuration, misses: Iterable[InfeasibleBudget]) -> None:
         """Go on without the budgets that a device cannot meet."""
         for miss in misses:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
-from harness.adaptation import DEPLOYED_HEAD, check_health, find_hardware, train, train_apart
+from harness.adaptation import (
+    DEPLOYED_HEAD,
+    check_health,
+    estimated_accuracy,
+    find_hardware,
+    forewarning,
+    train,
+    train_apart,
+)
 from harness.bank import (
     Architecture,
     BankError,
@@ -16,6 +25,7 @@ from harness.bank import (
     save_bank,
     start_from,
 )
+from harness.console import Advance
 from harness.costs import ComplexityCounter
 from harness.profiling import RUNGS
 from harness.running import Run
@@ -60,16 +70,34 @@ def adapt(run: Run, bank: ModelBank) -> None:
         if isinstance(bank, StandaloneBank):
             train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
         else:
+            kept["progress"] = _looking_ahead(run, bank, told.progress)
             train(bank, run.domains, settings, checkpoint=run.folder.checkpoint, **kept)
-    run.folder.record.warnings = check_health(bank, run.domains)
+    for warning in check_health(bank, run.domains):
+        run.warn(warning)
     if isinstance(bank, StandaloneBank):
-        run.folder.record.warnings.append(TRAINED_APART)
-    for warning in run.folder.record.warnings:
-        run.console.warn(warning)
+        run.warn(TRAINED_APART)
     about = {"adaptation": settings.model_dump(), "data": run.domains.name, "digest": run.domains.digest}
     about |= {"weights": run.folder.record.weights, "preprocessing": run.domains.preprocessing.model_dump(mode="json")}
-    run.folder.save()  # a bank that is there is not examined again
     save_bank(bank, run.folder.bank, about)
+
+
+def _looking_ahead(run: Run, bank: ModelBank, progress: Advance) -> Advance:
+    """Return what also tells, once the bank has learnt from the source, how much adaptation has to build on."""
+    settings = run.settings.adaptation
+    if settings.method == "source-only":
+        return progress
+
+    def advance(done: int, total: int) -> None:
+        progress(done, total)
+        if done == settings.source_iterations < total:
+            here = copy.deepcopy(bank).to("cpu")  # a GPU's memory is the training's
+            estimate = estimated_accuracy(here, here.space.full, run.domains)
+            if warning := forewarning(estimate):
+                run.warn(warning)
+            else:
+                run.console.say(f"before adaptation about {estimate:.0%} of target images are named rightly")
+
+    return advance
 
 
 def standalone_widths(space: Space, counter: ComplexityCounter, budgets: Iterable[Budget]) -> list[Architecture]:

@@ -62,13 +62,12 @@ def pretrain(run: Run) -> None:
             progress=told.progress,
             observe=told.observe,
         )
-    run.folder.record.warnings = check_health(bank, domains)
-    for warning in run.folder.record.warnings:
-        run.console.warn(warning)
+    for warning in check_health(bank, domains):
+        run.warn(warning)
     run.folder.record.source_accuracy = source_accuracies(bank, domains)
     about = {"adaptation": settings.model_dump(), "data": domains.name, "digest": run.domains.digest}
     about |= {"source_accuracy": run.folder.record.source_accuracy, "weights": run.folder.record.weights}
-    run.folder.save()  # a bank that is there is not examined again
+    run.folder.save()
     save_bank(bank, run.folder.bank, {**about, "preprocessing": domains.preprocessing.model_dump(mode="json")})
     accuracies = ", ".join(f"{value:.1%} at {share}" for share, value in run.folder.record.source_accuracy.items())
     run.console.say(f"held-out source accuracy by share of the multiply-adds: {accuracies}")
