@@ -107,9 +107,10 @@ def load_baseline(folder: Path) -> Baseline:
         weights = load_file(folder / WEIGHTS)
         with torch.device("meta"):  # no memory is taken for what the description claims
             baseline = Baseline.of(create_baseline(found.model, found.classes, found.input_shape, head=found.head))
+        if problem := misfit(weights, baseline.module.state_dict()):
+            raise BaselineError(f"the weights in {folder} do not fit {found.model}: {one_line(problem, 200)}")
+        baseline.module.load_state_dict(weights, assign=True)
     except (OSError, ValidationError, UnicodeDecodeError, SafetensorError, RuntimeError) as error:
         raise BaselineError(f"the baseline in {folder} cannot be read: {complaint(error)}") from error
-    if problem := misfit(weights, baseline.module.state_dict()):
-        raise BaselineError(f"the weights in {folder} do not fit {found.model}: {one_line(problem, 200)}")
-    baseline.module.load_state_dict(weights, assign=True)
+    baseline.module.float()
     return baseline

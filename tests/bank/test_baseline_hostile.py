@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -59,6 +60,14 @@ def test_what_would_not_fit_into_memory_is_refused_before_it_is_made(folder: Pat
 def test_images_of_any_size_take_no_memory_until_there_are_some(folder: Path) -> None:
     claim(folder, input_shape=[1, 10**6, 10**6])
     assert load_baseline(folder).spec.input_shape == (1, 10**6, 10**6)
+
+
+def test_counters_of_batches_may_be_missing_and_weights_of_half_precision(folder: Path) -> None:
+    kept = {n: w.half() for n, w in load_file(folder / WEIGHTS).items() if not n.endswith("num_batches_tracked")}
+    save_file(kept, folder / WEIGHTS)
+    answers = load_baseline(folder).module(torch.zeros(2, 1, 16, 16))
+    assert answers.dtype == torch.float32
+    assert answers.isfinite().all()
 
 
 def test_weights_that_are_not_finite_are_named(folder: Path) -> None:
