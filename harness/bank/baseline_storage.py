@@ -18,6 +18,7 @@ from harness.bank.heads import Head
 from harness.bank.layers import Statistics
 from harness.bank.model_bank import BankSpec
 from harness.bank.state_dicts import misfit
+from harness.bank.storage import Extent
 from harness.clauses import complaint, one_line
 from harness.files import whole, write_whole
 from harness.space import Architecture, arch_id, encode
@@ -74,7 +75,7 @@ class BaselineFile(BaseModel):
     model: str
     widths: str
     classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[Extent, Extent, Extent]
     head: Head
     about: dict[str, Any]
 

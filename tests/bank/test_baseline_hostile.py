@@ -37,7 +37,7 @@ def claim(folder: Path, **claims: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | claims))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_any_description_is_read_or_refused_in_one_sentence(saved: Path, data: st.DataObject) -> None:
     path = saved / DESCRIPTION
@@ -50,7 +50,7 @@ def test_any_description_is_read_or_refused_in_one_sentence(saved: Path, data: s
 
 
 @pytest.mark.parametrize(
-    "claims", [{"input_shape": [10**9, 16, 16]}, {"classes": ["x"] * 100_000}], ids=lambda claims: next(iter(claims))
+    "claims", [{"input_shape": [60_000, 16, 16]}, {"classes": ["x"] * 100_000}], ids=lambda claims: next(iter(claims))
 )
 def test_what_would_not_fit_into_memory_is_refused_before_it_is_made(folder: Path, claims: dict[str, Any]) -> None:
     claim(folder, **claims)
@@ -58,8 +58,8 @@ def test_what_would_not_fit_into_memory_is_refused_before_it_is_made(folder: Pat
 
 
 def test_images_of_any_size_take_no_memory_until_there_are_some(folder: Path) -> None:
-    claim(folder, input_shape=[1, 10**6, 10**6])
-    assert load_baseline(folder).spec.input_shape == (1, 10**6, 10**6)
+    claim(folder, input_shape=[1, 60_000, 60_000])
+    assert load_baseline(folder).spec.input_shape == (1, 60_000, 60_000)
 
 
 def test_counters_of_batches_may_be_missing_and_weights_of_half_precision(folder: Path) -> None:
