@@ -25,15 +25,10 @@ def connected(path: Path, named: str, refusal: type[Exception], advice: str = ""
     """
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection, connection:
-            connection.text_factory = _text
+            connection.text_factory = bytes.decode  # damaged letters are damage, not a disk that refuses
             yield connection
     except (sqlite3.Error, UnicodeDecodeError) as error:
         said = f"{named} cannot be used: {complaint(error)}"
         if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) != _OTHER_TABLES:
             raise WriteError(said) from error
         raise refusal(said + advice) from error
-
-
-def _text(content: bytes) -> str:
-    """Decode a text; one that is damaged is left to who reads it, and knows what should stand there."""
-    return content.decode(errors="replace")

@@ -39,7 +39,7 @@ def forewarning(estimate: float) -> str | None:
     if estimate >= PROMISING:
         return None
     return (
-        f"before adaptation only about {estimate:.0%} of target images are named rightly; where it is so few, "
+        f"before adaptation an estimated {estimate:.0%} of target images are named rightly; where it is so few, "
         "adapting may gain little or do harm: compare with --method source-only on images that you label"
     )
 

@@ -95,7 +95,7 @@ def _looking_ahead(run: Run, bank: ModelBank, progress: Advance) -> Advance:
             if warning := forewarning(estimate):
                 run.warn(warning)
             else:
-                run.console.say(f"before adaptation about {estimate:.0%} of target images are named rightly")
+                run.console.say(f"before adaptation an estimated {estimate:.0%} of target images are named rightly")
 
     return advance
 

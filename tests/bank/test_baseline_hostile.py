@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(saved: Path, tmp_path: Path) -> Path:
-    for name in (DESCRIPTION, WEIGHTS):
-        (tmp_path / name).write_bytes((saved / name).read_bytes())
-    return tmp_path
+    return shutil.copytree(saved, tmp_path / "copy")
 
 
 def claim(folder: Path, **claims: Any) -> None:

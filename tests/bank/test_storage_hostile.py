@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(saved: Path, tmp_path: Path) -> Path:
-    for name in (DESCRIPTION, WEIGHTS):
-        (tmp_path / name).write_bytes((saved / name).read_bytes())
-    return tmp_path
+    return shutil.copytree(saved, tmp_path / "copy")
 
 
 @settings(max_examples=100, deadline=None)

@@ -31,7 +31,7 @@ class TestInterruption:
             assert (killed / "bank" / name).read_bytes() == (undisturbed / "bank" / name).read_bytes()
         warnings, others = (json.loads((run / "run.json").read_text())["warnings"] for run in (killed, undisturbed))
         assert warnings == others
-        assert "before adaptation only about" in warnings[0]
+        assert "before adaptation an estimated" in warnings[0]
 
     def test_a_run_killed_while_measuring_loses_no_measurement(
         self, runner: Runner, copied: Path, tmp_path: Path, own_cache: Path

@@ -59,7 +59,7 @@ class TestRunFolder:
         assert record["cost_models"]["tiny"]["held_out"]["count"] > 10
         assert record["errors"] == []
         # So short a training gives adaptation little to build on and leaves a poor bank: noticed without labels.
-        assert any("before adaptation only about" in warning for warning in record["warnings"])
+        assert any("before adaptation an estimated" in warning for warning in record["warnings"])
         assert any("doubtful" in warning for warning in record["warnings"])
 
     def test_what_the_cost_model_is_off_by_is_told_and_on_the_page(self, quick_run: Path) -> None:
