@@ -5,8 +5,10 @@ from typing import Any
 
 from devices.errors import DeviceError, DeviceUnreachable, one_line
 from devices.transports.lock import busy
+from devices.transports.ssh_command import BROKEN
 
 _LAST_WORDS = 300
+_HUNG_UP = "{host} closed the connection: it may be starting, or limit logins; try by hand: {login}"
 
 #: Patterns of OpenSSH's messages, the more telling first; the error; what to say, of {host}, {login} (the command that
 #: logs in by hand), {line} (the message) and {where} (the line of the known hosts that a message names).
@@ -46,7 +48,7 @@ _CONNECTING: tuple[tuple[str, type[DeviceError], str], ...] = (
     (
         r"Connection closed by|Connection reset|kex_exchange_identification|Connection to .* closed|Broken pipe",
         DeviceUnreachable,
-        "{host} closed the connection: it may be starting, or limit logins; try by hand: {login} ({line})",
+        _HUNG_UP + " ({line})",
     ),
     (
         r"configuration option|user config file|Bad owner or permissions on|not a regular file",
@@ -65,8 +67,12 @@ _ON_BOARD = {
 }
 
 
-def connection_error(host: str, login: str, stderr: str, fallback: str) -> DeviceError:
-    """Return the error that ssh's standard error tells of; where it says nothing, `fallback` is what is known."""
+def connection_error(host: str, login: str, stderr: str, fallback: str, status: int | None) -> DeviceError:
+    """Return the error that ssh's standard error tells of; where it says nothing, `fallback` is what is known.
+
+    `status` is how ssh ended. What it says of a host that hangs up while they agree on keys it says at the level INFO,
+    which it is not asked for (a login's banner is at that level too): BROKEN without a word is that.
+    """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for pattern, kind, words in _CONNECTING:
         telling = [line for line in lines if re.search(pattern, line, re.IGNORECASE)]
@@ -74,6 +80,8 @@ def connection_error(host: str, login: str, stderr: str, fallback: str) -> Devic
             place = re.search(r"Offending \S+ key in (\S+)", stderr)
             where = f", {place.group(1)}," if place else ""
             return kind(words.format(host=host, login=login, line=telling[-1][:_LAST_WORDS], where=where))
+    if status == BROKEN and not lines:
+        return DeviceUnreachable(_HUNG_UP.format(host=host, login=login))
     said = f": {lines[-1][:_LAST_WORDS]}" if lines else ""
     return DeviceError(f"the connection to {host} {fallback}{said}; try by hand: {login}")
 

@@ -138,7 +138,7 @@ class BoardSession:
         else:
             return process
         ssh_command.stop(process)
-        raise ssh_errors.connection_error(self._host, self._command.by_hand(), self._stderr(), fallback)
+        raise self._connection_error(fallback, process.returncode)
 
     def _begin(self, zipapp: bytes, timeouts: TimeOuts, lock_wait_s: float) -> str:
         """Bring the agent where it is absent, and wait for the session to hold the board; return its work folder."""
@@ -152,14 +152,16 @@ class BoardSession:
         except wire.Closed:
             status = self._exit_status()
             if status == ssh_command.BROKEN:
-                login = self._command.by_hand()
-                raise ssh_errors.connection_error(self._host, login, self._stderr(), "broke off") from None
+                raise self._connection_error("broke off", status) from None
             raise ssh_errors.command_error(self._host, self._python, status, self._stderr()) from None
         except wire.WireError as error:
             raise DeviceError(f"the session on {self._host} cannot be understood: {error}") from None
         if not isinstance(work, str) or not work.startswith("/"):
             raise DeviceError(f"the session on {self._host} did not name its work folder")
         return work
+
+    def _connection_error(self, fallback: str, status: int | None) -> DeviceError:
+        return ssh_errors.connection_error(self._host, self._command.by_hand(), self._stderr(), fallback, status)
 
     def _exit_status(self) -> int | None:
         try:

@@ -82,8 +82,10 @@ def test_a_host_that_does_not_answer(board: Board, mute_port: int) -> None:
     assert "does not answer: is it switched on" in str(error)
 
 
-def test_a_host_that_hangs_up(board: Board) -> None:
-    board.write_config(more="ProxyCommand true\n")
+@pytest.mark.parametrize("host", ["true", 'sh -c "echo SSH-2.0-x; sleep 0.3"'], ids=["at once", "after its name"])
+def test_a_host_that_hangs_up(board: Board, host: str) -> None:
+    """Of which ssh says nothing, or something, by how far it had come."""
+    board.write_config(more=f"ProxyCommand {host}\n")
     error = refusal(board)
     assert isinstance(error, DeviceUnreachable)
     assert "closed the connection" in str(error)
@@ -197,4 +199,4 @@ def test_no_ssh_on_this_machine(board: Board, monkeypatch: pytest.MonkeyPatch) -
 )
 def test_messages_that_no_server_here_gives(stderr: str, words: str) -> None:
     """As OpenSSH's sources have them."""
-    assert words in str(connection_error("x", "ssh x", stderr, "did not begin"))
+    assert words in str(connection_error("x", "ssh x", stderr, "did not begin", None))
