@@ -40,7 +40,8 @@ def forewarning(estimate: float) -> str | None:
         return None
     return (
         f"before adaptation an estimated {estimate:.0%} of target images are named rightly; where it is so few, "
-        "adapting may gain little or do harm: compare with --method source-only on images that you label"
+        "adapting may gain little or do harm: give several cameras, or kinds of images, a run each, and compare with "
+        "--method source-only on images that you label"
     )
 
 
