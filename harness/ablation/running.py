@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from threading import Thread
 
 import torch
 
@@ -30,18 +33,31 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
     threads = max(1, (os.cpu_count() or 1) // jobs)
     done, each = 0, len(plan.wanted)
     progress(done, each * len(plan.units))
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
-        futures = [pool.submit(_run_unit, plan, task, seed) for task, seed in plan.units]
+    ended, lifeline = Pipe(duplex=False)
+    with ended, lifeline, ProcessPoolExecutor(jobs, get_context("spawn"), _begin_worker, (threads, ended)) as pool:
         try:
-            for future in as_completed(futures):
+            for future in as_completed([pool.submit(_run_unit, plan, task, seed) for task, seed in plan.units]):
                 future.result()
                 done += each
                 progress(done, each * len(plan.units))
+        except KeyboardInterrupt:
+            lifeline.close()
+            raise
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin_worker(threads: int, ended: Connection) -> None:
+    """Have a worker end when the process that started it does, or hangs up: Ctrl-C is for that one alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    Thread(target=_end_with, args=(ended,), daemon=True).start()
+
+
+def _end_with(ended: Connection) -> None:
+    ended.poll(None)  # nothing is ever sent
+    os._exit(1)
 
 
 def _run_unit(plan: Plan, task: str, seed: int) -> None:

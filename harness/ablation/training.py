@@ -10,7 +10,6 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def source_bank(plan: Plan, seed: int, domains: Domains) -> ModelBank:
         if (folder / "bank.json").exists():
             return _kept(plan, folder, settings, domains.source_digest)[0]
         bank = _new_bank(plan, domains, seed, "source-only")
-        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
+        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs)
         save_bank(bank, folder, _about(plan, settings, domains.source_digest))
         return bank
 
@@ -99,7 +98,6 @@ def _trained(
     checkpoints = set(plan.checkpoints()) - {0, settings.adaptation_iterations}
 
     def progress(done: int, total: int) -> None:
-        _end_with_parent(done, total)
         if traced and done in checkpoints:
             save_bank(bank, _on_the_way(traced, done), _about(plan, settings, domains.digest))
 
@@ -109,7 +107,7 @@ def _trained(
 
 def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettings) -> ModelBank:
     apart = create_standalone_bank(bank, budget_architectures(bank).values())
-    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs, progress=_end_with_parent)
+    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs)
     return apart
 
 
@@ -138,10 +136,3 @@ def _about(plan: Plan, settings: AdaptationSettings, digest: str, **more: object
 
 def _on_the_way(folder: Path, step: int) -> Path:
     return folder / f"after-{step}"
-
-
-def _end_with_parent(done: int, total: int) -> None:
-    """End a worker whose parent was killed, instead of training on for nobody."""
-    parent = parent_process()
-    if parent is not None and not parent.is_alive():
-        raise SystemExit(f"the ablation ended at step {done} of {total}")

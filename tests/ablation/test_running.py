@@ -2,9 +2,13 @@
 
 import json
 import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.ablation import BUDGETS, AblationError, Plan, share
@@ -20,7 +24,7 @@ from harness.report.ablation import UPEM_FORMS
 from tests.ablation.conftest import MEASURED
 from tests.ablation.plans import TINY, plan, run
 from tests.data.made import mnist
-from tests.runs import Runner
+from tests.runs import Runner, start, wait_for
 
 SLIMDA, SYMNET = variant("slimda"), variant("symnet", "symnet")
 
@@ -234,3 +238,36 @@ def test_unknown_tasks_and_missing_data_are_told(tmp_path: Path) -> None:
         run(plan(tmp_path, tasks=("nonsense",)))
     with pytest.raises(AblationError, match="--data-root"):
         load_task("mnist-usps", 0, None)
+
+
+class TestEndedEarly:
+    """Workers end with the process that started them, in the middle of a training or before it."""
+
+    @pytest.fixture
+    def begun(self, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+        """An ablation of more than can be waited for, at work, and all its processes."""
+        process = start("ablation", "--run", tmp_path, "--seeds", 2, "--jobs", 2, "--source-iterations", 100_000)
+        wait_for(lambda: len(list(tmp_path.glob("banks/.*.lock"))) == 2, process)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        yield process, workers
+        process.kill()
+
+    def test_by_a_kill(self, begun: tuple[subprocess.Popen[str], list[psutil.Process]]) -> None:
+        process, workers = begun
+        process.kill()
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
+
+    @pytest.mark.parametrize("heard", ["by it alone", "by all, as at a terminal"])
+    def test_by_ctrl_c_which_is_told_in_one_sentence(
+        self, begun: tuple[subprocess.Popen[str], list[psutil.Process]], heard: str
+    ) -> None:
+        process, workers = begun
+        process.send_signal(signal.SIGINT)
+        for worker in workers if heard.startswith("by all") else ():
+            worker.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+        assert err.count("error:") == 1
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
