@@ -24,6 +24,8 @@ from harness.bank import ModelBank, create_bank, create_standalone_bank, load_ba
 from harness.costs import ComplexityCounter
 from harness.data import Domains
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains) -> tuple[ModelBank, list[float]]:
     """Return a variant's bank and the loss of every iteration of its method; trained where it is not kept."""
@@ -37,13 +39,13 @@ def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Do
             return bank, about["losses"]
         bank = _new_bank(plan, domains, seed, variant.method)
         if variant.method == "standalone":
-            bank, losses = _trained_apart(bank, domains, settings), []
+            bank, losses = _trained_apart(bank, domains, settings, folder), []
         else:
             bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
-            traced = folder if variant.training(plan.settings) in TRACED else None
-            losses = _trained(plan, bank, domains, settings, traced)
+            traced = variant.training(plan.settings) in TRACED
+            losses = _trained(plan, bank, domains, settings, folder, traced)
         bank.eval()
-        save_bank(bank, folder, _about(plan, settings, digest, losses=losses))
+        _save(bank, folder, _about(plan, settings, digest, losses=losses))
         return bank, losses
 
 
@@ -56,8 +58,8 @@ def source_bank(plan: Plan, seed: int, domains: Domains) -> ModelBank:
         if (folder / "bank.json").exists():
             return _kept(plan, folder, settings, domains.source_digest)[0]
         bank = _new_bank(plan, domains, seed, "source-only")
-        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs)
-        save_bank(bank, folder, _about(plan, settings, domains.source_digest))
+        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, checkpoint=folder / CHECKPOINT)
+        _save(bank, folder, _about(plan, settings, domains.source_digest))
         return bank
 
 
@@ -92,23 +94,31 @@ def bank_at(plan: Plan, task: str, seed: int, variant: Variant, domains: Domains
 
 
 def _trained(
-    plan: Plan, bank: ModelBank, domains: Domains, settings: AdaptationSettings, traced: Path | None
+    plan: Plan, bank: ModelBank, domains: Domains, settings: AdaptationSettings, folder: Path, traced: bool
 ) -> list[float]:
-    """Run the method's iterations; where `traced`, keep the bank at the checkpoints below that folder."""
+    """Run the method's iterations; where `traced`, keep the bank at the plan's checkpoints below the folder."""
     checkpoints = set(plan.checkpoints()) - {0, settings.adaptation_iterations}
 
     def progress(done: int, total: int) -> None:
         if traced and done in checkpoints:
-            save_bank(bank, _on_the_way(traced, done), _about(plan, settings, domains.digest))
+            save_bank(bank, _on_the_way(folder, done), _about(plan, settings, domains.digest))
 
     rest = settings.model_copy(update={"source_iterations": 0})
-    return train(bank, domains, rest, capacity=ComplexityCounter(bank).macs, progress=progress)
+    capacity = ComplexityCounter(bank).macs
+    return train(bank, domains, rest, capacity=capacity, checkpoint=folder / CHECKPOINT, progress=progress)
 
 
-def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettings) -> ModelBank:
+def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettings, folder: Path) -> ModelBank:
     apart = create_standalone_bank(bank, budget_architectures(bank).values())
-    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs)
+    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs, checkpoints=folder)
     return apart
+
+
+def _save(bank: ModelBank, folder: Path, about: dict[str, Any]) -> None:
+    """Save a finished bank, and remove what its training would have been resumed from."""
+    save_bank(bank, folder, about)
+    for checkpoint in folder.glob("checkpoint*.safetensors"):
+        checkpoint.unlink()
 
 
 def _new_bank(plan: Plan, domains: Domains, seed: int, method: Method) -> ModelBank:

@@ -1,7 +1,8 @@
-"""Where training stands, on disk: weights, optimiser state and step in one file that appears whole or not at all."""
+"""Where training stands, on disk: weights, optimiser state and losses in one file that appears whole or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,29 +22,35 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(
-    path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str, step: int
+    path: Path,
+    bank: ModelBank,
+    optimiser: torch.optim.Optimizer,
+    settings: AdaptationSettings,
+    key: str,
+    losses: Sequence[float],
 ) -> None:
-    """Write everything that resuming after `step` finished steps needs, on any device and in any number of processes.
+    """Write everything that resuming needs, on any device and in any number of processes; `losses` has every step's.
 
     Randomness, the order of the images and the schedule follow from seed and step alone.
     """
     tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
     with whole(path) as partial:
-        save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key, "step": str(step)})
+        save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key})
 
 
 def load_checkpoint(
     path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str
-) -> int:
-    """Restore bank and optimiser and return the number of finished steps; 0 where there is no checkpoint.
+) -> list[float]:
+    """Restore bank and optimiser and return the losses of the finished steps; none where there is no checkpoint.
 
     `key` says on what is trained (data and subnets). Raises CheckpointError where the checkpoint is of
     another training.
     """
     if not path.exists():
-        return 0
+        return []
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -53,7 +60,8 @@ def load_checkpoint(
             raise CheckpointError(f"{path} belongs to a training with other settings or data; use a new run folder")
         bank.load_state_dict(_below(tensors, "bank."))
         _restore(optimiser, _below(tensors, "optimiser."))
-        return int(about["step"])
+        losses: list[float] = tensors["losses"].flatten().tolist()
+        return losses
     except CheckpointError:
         raise
     except ValidationError as error:

@@ -68,7 +68,7 @@ def train(
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> list[float]:
-    """Train `bank` in place and return the mean loss of every step taken.
+    """Train `bank` in place and return the mean loss of every step.
 
     `capacity` gives a subnet's multiply-adds. `only` trains this one architecture instead of model batches
     (`standalone`). With a `checkpoint` path training resumes from what is there and leaves its state there. The same
@@ -79,23 +79,22 @@ def train(
     """
     hardware = hardware or Hardware()
     optimiser = _optimiser(bank, settings, Hardware())  # the weights are still on the processor
-    key = _key(domains, only)
-    done = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else 0
+    key = _key(domains, settings, only)
+    losses = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else []
     _refuse_empty_shares(domains, settings)
-    training = Training(bank, domains, settings, capacity, only, hardware, done, optimiser.state_dict())
-    history = []
+    training = Training(bank, domains, settings, capacity, only, hardware, len(losses), optimiser.state_dict())
     with processes.others_doing(_take_part, training):
         for taken in _steps(training):
-            history.append(taken.seen["loss"])
-            last = taken.done == settings.iterations
-            if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
-                save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, taken.done)
+            losses.append(taken.seen["loss"])
             if observe:
                 observe(taken.done, taken.seen)
             if progress:
                 progress(taken.done, settings.iterations)
+            last = taken.done == settings.iterations
+            if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
+                save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, losses)
     bank.to("cpu").to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
-    return history
+    return losses
 
 
 def _take_part(training: Training) -> None:
@@ -213,5 +212,7 @@ def _refuse_empty_shares(domains: Domains, settings: AdaptationSettings) -> None
         raise TrainingError(f"{shares} processes cannot share batches of {count} images; start at most {count}")
 
 
-def _key(domains: Domains, only: Architecture | None) -> str:
-    return hashlib.sha256(f"{domains.digest} {only}".encode()).hexdigest()
+def _key(domains: Domains, settings: AdaptationSettings, only: Architecture | None) -> str:
+    """Return what the weights follow from besides the settings: the images, without those that are not looked at."""
+    digest = domains.source_digest if settings.method == "source-only" else domains.digest
+    return hashlib.sha256(f"{digest} {only}".encode()).hexdigest()

@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from harness.ablation import BUDGETS, AblationError, Plan, share
 from harness.ablation.budgets import budget_architectures, random_architectures
@@ -17,7 +19,9 @@ from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
 from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, SearchPart, UpemPart, read_part
 from harness.ablation.tasks import load_task
+from harness.ablation.training import adapted_bank
 from harness.ablation.variants import Variant, variant
+from harness.adaptation import training
 from harness.bank import create_bank, load_bank
 from harness.costs import ComplexityCounter
 from harness.report.ablation import UPEM_FORMS
@@ -108,6 +112,32 @@ def test_a_lost_bank_is_trained_again_to_the_same_weights(finished: Path, tmp_pa
     part.unlink()
     run(whole(folder))
     assert ((bank / "weights.safetensors").read_bytes(), part.read_bytes()) == before
+
+
+def test_a_training_that_was_ended_goes_on_where_it_was(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains, _ = load_task("digits", 0, None)
+    step, steps = training._step, 0
+
+    def ended_in_the_fifth(*arguments: Any) -> dict[str, float]:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr(training, "_step", ended_in_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        adapted_bank(plan(tmp_path), "digits", 0, SLIMDA, domains)
+    bank, losses = adapted_bank(plan(tmp_path), "digits", 0, SLIMDA, domains)
+    assert steps == 1 + TINY.iterations
+    undisturbed, its_losses = adapted_bank(plan(finished), "digits", 0, SLIMDA, domains)
+    assert losses == pytest.approx(its_losses, rel=1e-3)
+    for name, weight in undisturbed.state_dict().items():
+        torch.testing.assert_close(bank.state_dict()[name], weight, rtol=1e-3, atol=1e-4)
+    assert list(tmp_path.rglob("checkpoint*")) == []
 
 
 def test_cells_of_other_settings_are_refused_before_anything_is_trained(finished: Path) -> None:

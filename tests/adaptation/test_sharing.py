@@ -61,7 +61,7 @@ def trained(folder: Path, **values: Any) -> list[float]:
     training.CHECKPOINT_EVERY = BETWEEN
 
     def keep(done: int, _: int) -> None:
-        if done == BETWEEN:
+        if done == BETWEEN + 1:
             shutil.copy(folder / "checkpoint", folder / "between")
 
     bank = create_bank("resnet8", domains.classes, (1, 16, 16), seed=settings.seed)
@@ -87,9 +87,9 @@ def test_two_processes_have_the_losses_of_one_and_resume_each_others_training(tm
         assert len(found[name]) == SETTINGS.iterations
         assert found[name] == pytest.approx(losses, rel=2e-4), name
 
-    assert found["resumed"] == pytest.approx(alone["slimda"][BETWEEN:], rel=2e-4)
+    assert found["resumed"] == pytest.approx(alone["slimda"], rel=2e-4)
     back = trained(go_on(tmp_path / "from-two", tmp_path / "two-slimda" / "between"))
-    assert back == pytest.approx(alone["slimda"][BETWEEN:], rel=2e-4)
+    assert back == pytest.approx(alone["slimda"], rel=2e-4)
     one, two = (load_file(tmp_path / f"{count}-slimda" / "checkpoint") for count in ("one", "two"))
     assert set(one) == set(two)
 
