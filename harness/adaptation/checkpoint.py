@@ -64,9 +64,11 @@ def load_checkpoint(
         return losses
     except CheckpointError:
         raise
-    except ValidationError as error:
-        raise CheckpointError(f"{path} is not of a training that this version knows; use a new run folder") from error
-    except (SafetensorError, RuntimeError, KeyError, ValueError, OSError) as error:
+    except (ValidationError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot be resumed from: it is not of a training that this version knows; use a new run folder"
+        ) from error
+    except (SafetensorError, RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(f"{path} cannot be resumed from: {complaint(error)}") from error
 
 
