@@ -46,22 +46,23 @@ def main(
             bank, _ = load_bank(run / "banks" / f"{folder}-seed{seed}-{method}")
             for budget, arch in budget_architectures(bank).items():
                 if budget in BUDGETS:
-                    for name, named in (("mix", _of_all), ("kind", _of_each)):
-                        cells = _cells(named(bank, arch, images, kinds), truth, kinds)
+                    named = {"mix": _named(bank, arch, images), "kind": _named_apart(bank, arch, images, kinds)}
+                    for name, found in named.items():
+                        cells = _cells(found, truth, kinds)
                         print(f"| {method} | {seed} | {budget} | {name} | {' | '.join(cells)} |", flush=True)
 
 
 @torch.no_grad()
-def _of_all(bank: ModelBank, arch: Architecture, images: Tensor, kinds: Tensor) -> Tensor:
+def _named(bank: ModelBank, arch: Architecture, images: Tensor) -> Tensor:
     _, outputs = bank.reestimate_and_forward(images, arch)
     logits: Tensor = getattr(outputs, bank.spec.head)
     return logits.argmax(dim=1)
 
 
-def _of_each(bank: ModelBank, arch: Architecture, images: Tensor, kinds: Tensor) -> Tensor:
+def _named_apart(bank: ModelBank, arch: Architecture, images: Tensor, kinds: Tensor) -> Tensor:
     named = torch.empty(len(images), dtype=torch.long)
     for kind in range(len(CORRUPTIONS)):
-        named[kinds == kind] = _of_all(bank, arch, images[kinds == kind], kinds)
+        named[kinds == kind] = _named(bank, arch, images[kinds == kind])
     return named
 
 

@@ -46,8 +46,8 @@ def load_checkpoint(
 ) -> list[float]:
     """Restore bank and optimiser and return the losses of the finished steps; none where there is no checkpoint.
 
-    `key` says on what is trained (data and subnets). Raises CheckpointError where the checkpoint is of
-    another training.
+    `key` says from what and on what is trained (initial weights, data, subnets). Raises CheckpointError where the
+    checkpoint is of another training.
     """
     if not path.exists():
         return []
@@ -57,7 +57,9 @@ def load_checkpoint(
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         same = AdaptationSettings.model_validate_json(about.get("settings", "")) == settings
         if not same or about.get("key") != key:
-            raise CheckpointError(f"{path} belongs to a training with other settings or data; use a new run folder")
+            raise CheckpointError(
+                f"{path} belongs to a training with other settings, data or initial weights; use a new run folder"
+            )
         bank.load_state_dict(_below(tensors, "bank."))
         _restore(optimiser, _below(tensors, "optimiser."))
         losses: list[float] = tensors["losses"].flatten().tolist()

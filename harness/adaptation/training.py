@@ -19,7 +19,7 @@ from harness.adaptation.hardware import Hardware, TrainingError
 from harness.adaptation.objective import Batch, Capacity, Forward, adaptation_losses, ramp, source_losses
 from harness.adaptation.settings import AdaptationSettings
 from harness.adaptation.sharing import Team, new_team
-from harness.bank import Architecture, ModelBank, Normalisation
+from harness.bank import Architecture, ModelBank, Normalisation, state_digest
 from harness.data import Domains
 from harness.memory import keep_freed_memory
 
@@ -79,7 +79,7 @@ def train(
     """
     hardware = hardware or Hardware()
     optimiser = _optimiser(bank, settings, Hardware())  # the weights are still on the processor
-    key = _key(domains, settings, only)
+    key = _key(bank, domains, settings, only)
     losses = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else []
     _refuse_empty_shares(domains, settings)
     training = Training(bank, domains, settings, capacity, only, hardware, len(losses), optimiser.state_dict())
@@ -212,7 +212,7 @@ def _refuse_empty_shares(domains: Domains, settings: AdaptationSettings) -> None
         raise TrainingError(f"{shares} processes cannot share batches of {count} images; start at most {count}")
 
 
-def _key(domains: Domains, settings: AdaptationSettings, only: Architecture | None) -> str:
-    """Return what the weights follow from besides the settings: the images, without those that are not looked at."""
-    digest = domains.source_digest if settings.method == "source-only" else domains.digest
-    return hashlib.sha256(f"{digest} {only}".encode()).hexdigest()
+def _key(bank: ModelBank, domains: Domains, settings: AdaptationSettings, only: Architecture | None) -> str:
+    """Return what the trained weights follow from besides settings: the initial ones, and the images looked at."""
+    images = domains.source_digest if settings.method == "source-only" else domains.digest
+    return hashlib.sha256(f"{state_digest(bank.state_dict())} {images} {only}".encode()).hexdigest()

@@ -17,6 +17,7 @@ from harness.bank.models import MODELS
 from harness.bank.pretrained import Start, start_from, weights_digest
 from harness.bank.resnet import SlimmableResNet
 from harness.bank.standalone import StandaloneBank, create_standalone_bank
+from harness.bank.state_dicts import state_digest
 from harness.bank.steps import Step
 from harness.bank.storage import load_bank, save_bank
 from harness.space import Architecture, arch_id, encode
@@ -56,5 +57,6 @@ __all__ = [
     "save_bank",
     "save_baseline",
     "start_from",
+    "state_digest",
     "weights_digest",
 ]

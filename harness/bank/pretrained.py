@@ -13,7 +13,7 @@ from harness.bank.importance import sort_channels
 from harness.bank.model_bank import BankError, BankSpec, ModelBank
 from harness.bank.models import BACKBONES
 from harness.bank.standalone import StandaloneBank
-from harness.bank.state_dicts import WeightsError, digest, misfit, read_state_dict
+from harness.bank.state_dicts import WeightsError, misfit, read_state_dict, state_digest
 from harness.bank.storage import load_bank
 
 #: What asks for torchvision's weights instead of a file.
@@ -52,10 +52,10 @@ def weights_digest(model: str, weights: str) -> str:
     Their classes and channels, which depend on the images, are not looked at.
     """
     if _is_folder(weights):
-        return digest(_other_bank(model, Path(weights)).state_dict())
+        return state_digest(_other_bank(model, Path(weights)).state_dict())
     found, source = _read(model, weights)
     _trained(BankSpec(model, ("0", "1"), (RGB, 16, 16)), found, source)
-    return digest(found)
+    return state_digest(found)
 
 
 def _is_folder(weights: str) -> bool:
@@ -82,7 +82,9 @@ def _from_state_dict(bank: ModelBank, weights: dict[str, Tensor], source: str) -
     else:
         heads = f"the heads start anew, as its classifier is for {count} classes and not {len(bank.spec.classes)}"
     notes = _hand_over(trained, bank, heads=count == len(bank.spec.classes))
-    return Start(source, digest(weights), (f"starting from {source}, channels sorted by importance", heads, *notes))
+    return Start(
+        source, state_digest(weights), (f"starting from {source}, channels sorted by importance", heads, *notes)
+    )
 
 
 def _from_bank(bank: ModelBank, folder: Path) -> Start:
@@ -90,7 +92,7 @@ def _from_bank(bank: ModelBank, folder: Path) -> Start:
     same = other.spec.classes == bank.spec.classes
     heads = "the heads start as its own" if same else "the heads start anew, as its classes are others"
     notes = _hand_over(other, bank, heads=same)
-    return Start(str(folder), digest(other.state_dict()), (f"starting from the bank in {folder}", heads, *notes))
+    return Start(str(folder), state_digest(other.state_dict()), (f"starting from the bank in {folder}", heads, *notes))
 
 
 def _other_bank(model: str, folder: Path) -> ModelBank:

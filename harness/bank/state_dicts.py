@@ -60,7 +60,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     raise WeightsError(f"{path} is no weights file: .pth, .pt and .safetensors can be read")
 
 
-def digest(weights: Mapping[str, Tensor]) -> str:
+def state_digest(weights: Mapping[str, Tensor]) -> str:
     """Return the sha256 of names and values, whatever the file they came in."""
     found = hashlib.sha256()
     for name in sorted(weights):

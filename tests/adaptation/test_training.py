@@ -119,6 +119,14 @@ def test_a_checkpoint_of_other_settings_is_refused(domains: Domains, tmp_path: P
         weights(domains, SETTINGS.model_copy(update={"temperature": 1.0}), checkpoint=checkpoint)
 
 
+def test_a_checkpoint_of_other_initial_weights_is_refused(domains: Domains, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    weights(domains, checkpoint=checkpoint)
+    other = create_bank("resnet8", domains.classes, (1, 16, 16), seed=SETTINGS.seed + 1)
+    with pytest.raises(CheckpointError, match="other settings, data or initial weights"):
+        train(other, domains, SETTINGS, capacity=capacity, checkpoint=checkpoint)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x10\0\0\0\0\0\0\0{}"])
 def test_a_broken_checkpoint_is_named_in_one_sentence(domains: Domains, tmp_path: Path, content: bytes) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
