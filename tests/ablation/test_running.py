@@ -277,7 +277,7 @@ class TestEndedEarly:
     def begun(self, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
         """An ablation of more than can be waited for, at work, and all its processes."""
         process = start("ablation", "--run", tmp_path, "--seeds", 2, "--jobs", 2, "--source-iterations", 100_000)
-        wait_for(lambda: len(list(tmp_path.glob("banks/.*.lock"))) == 2, process)
+        wait_for(lambda: len(list(tmp_path.glob("banks/.*-source.lock"))) == 2, process)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert len(workers) >= 2
         yield process, workers
@@ -286,7 +286,7 @@ class TestEndedEarly:
     def test_by_a_kill(self, begun: tuple[subprocess.Popen[str], list[psutil.Process]]) -> None:
         process, workers = begun
         process.kill()
-        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
 
     @pytest.mark.parametrize("heard", ["by it alone", "by all, as at a terminal"])
     def test_by_ctrl_c_which_is_told_in_one_sentence(
@@ -296,8 +296,8 @@ class TestEndedEarly:
         process.send_signal(signal.SIGINT)
         for worker in workers if heard.startswith("by all") else ():
             worker.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "Traceback" not in err
         assert err.count("error:") == 1
-        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
