@@ -271,11 +271,11 @@ def test_unknown_tasks_and_missing_data_are_told(tmp_path: Path) -> None:
 
 
 class TestEndedEarly:
-    """Workers end with the process that started them, in the middle of a training or before it."""
+    """Workers end with the process that started them, in the middle of a training."""
 
     @pytest.fixture
     def begun(self, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-        """An ablation of more than can be waited for, at work, and all its processes."""
+        """An ablation of more than can be waited for, at work, and its workers."""
         process = start("ablation", "--run", tmp_path, "--seeds", 2, "--jobs", 2, "--source-iterations", 100_000)
         wait_for(lambda: len(list(tmp_path.glob("banks/.*-source.lock"))) == 2, process)
         workers = psutil.Process(process.pid).children(recursive=True)
