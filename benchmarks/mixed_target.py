@@ -54,9 +54,7 @@ def main(
 
 @torch.no_grad()
 def _named(bank: ModelBank, arch: Architecture, images: Tensor) -> Tensor:
-    _, outputs = bank.reestimate_and_forward(images, arch)
-    logits: Tensor = getattr(outputs, bank.spec.head)
-    return logits.argmax(dim=1)
+    return bank.logits(images, arch).argmax(dim=1)
 
 
 def _named_apart(bank: ModelBank, arch: Architecture, images: Tensor, kinds: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ def estimated_accuracy(bank: ModelBank, arch: Architecture, domains: Domains) ->
     domain has its own batch-norm statistics. Of an adapted bank it says nothing.
     """
     check = in_one_pass(domains.source_check)
-    source = _probabilities(bank, arch, check.images[:])
-    target = _probabilities(bank, arch, domains.calibration)
+    source = bank.logits(check.images[:], arch).softmax(dim=1)
+    target = bank.logits(domains.calibration, arch).softmax(dim=1)
     right = (source.argmax(dim=1) == check.labels).double().mean()
     threshold = _confidence(source).quantile(1 - float(right))
     return float((_confidence(target) >= threshold).double().mean())
@@ -43,12 +43,6 @@ def forewarning(estimate: float) -> str | None:
         "adapting may gain little or do harm: give several cameras, or kinds of images, a run each, and compare with "
         "--method source-only on images that you label"
     )
-
-
-def _probabilities(bank: ModelBank, arch: Architecture, images: Tensor) -> Tensor:
-    _, outputs = bank.reestimate_and_forward(images, arch)
-    logits: Tensor = getattr(outputs, bank.spec.head)
-    return logits.softmax(dim=1)
 
 
 def _confidence(probabilities: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from harness.adaptation.training import AdaptationDiverged
 from harness.bank import Architecture, ModelBank, StandaloneBank
@@ -63,14 +62,12 @@ class Health:
 @torch.no_grad()
 def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
-    target = bank.reestimate_and_forward(domains.calibration, arch)[1]
+    probabilities = bank.logits(domains.calibration, arch).softmax(dim=1)
     check = in_one_pass(domains.source_check)
-    source = bank.reestimate_and_forward(check.images[:], arch)[1]
-    probabilities: Tensor = getattr(target, bank.spec.head).softmax(dim=1)
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)
     shares = torch.bincount(probabilities.argmax(dim=1), minlength=count) / len(probabilities)
-    named = getattr(source, bank.spec.head).argmax(dim=1)
+    named = bank.logits(check.images[:], arch).argmax(dim=1)
     return Health(
         arch=arch,
         finite=bool(probabilities.isfinite().all()),

@@ -73,7 +73,7 @@ class ModelBank(nn.Module):
         return outputs
 
     def logits(self, images: Tensor, arch: Architecture, statistics: Statistics | None = None) -> Tensor:
-        """Return the logits [N, classes] of the head that is deployed."""
+        """Return the logits [N, classes] of the head that is deployed; `statistics` as in `forward`."""
         logits: Tensor = getattr(self(images, arch, statistics), self.spec.head)
         return logits
 
