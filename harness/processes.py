@@ -52,6 +52,11 @@ def joined() -> Iterator[bool]:
         yield False
 
 
+def usable_cores() -> int:
+    """Return on how many cores this process may run; a container or taskset may leave it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def count() -> int:
     """Return how many processes share the work."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

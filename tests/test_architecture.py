@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.console": set(),
     "harness.environment": set(),
     "harness.memory": set(),
-    "harness.data": set(),
+    "harness.data": ours("processes"),
     "harness.files": ours("clauses"),
     "harness.databases": ours("clauses", "files"),
     "harness.bank": ours("clauses", "space", "files"),

@@ -12,6 +12,7 @@ from threading import Thread
 
 import torch
 
+from harness import processes
 from harness.ablation.measured import MEASURES, Subject
 from harness.ablation.parts import MODELS, read_part, write_part
 from harness.ablation.plan import Plan
@@ -19,7 +20,7 @@ from harness.ablation.tasks import check_task, load_task
 
 
 def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> None:
-    """Make what is missing, `jobs` tasks and seeds at a time with equal parts of the cores.
+    """Make what is missing, at most `jobs` tasks and seeds at a time, with equal parts of the cores.
 
     Raises AblationError, before anything is trained, where the folder holds results of other settings.
     """
@@ -30,7 +31,8 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
         for variant, part in plan.wanted:
             if plan.part_path(task, seed, variant, part).exists():
                 read_part(plan, task, seed, variant, part, MODELS[part])
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    jobs = min(jobs, len(plan.units))
+    threads = max(1, processes.usable_cores() // jobs)
     done, each = 0, len(plan.wanted)
     progress(done, each * len(plan.units))
     ended, lifeline = Pipe(duplex=False)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from harness import processes
 from harness.data.augmentation import augment
 from harness.data.domains import DataError, Domains, Images, Undecoded
 from harness.data.images import ImageFiles
@@ -37,8 +38,7 @@ class TrainingBatch(NamedTuple):
 
 def default_workers() -> int:
     """How many processes decode: as many as this process has cores, up to 8, shared with its torchrun neighbours."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    return max(1, min(MOST_WORKERS, processes.usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 def training_batches(
