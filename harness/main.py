@@ -95,7 +95,7 @@ def _executed(options: Mapping[str, Any], stages: list[str] | None) -> int:
                 answers = planner.answer(console, options)
                 told["answers"] = answers.found
                 return code_of(answers.problems)
-            code = guarded(lambda: _carry_out(folder, console, options["store"], stages), console, again, debug)
+            code = guarded(lambda: _carry_out(folder, console, options, stages), console, again, debug)
             if folder.saved:
                 _keep_errors(folder, console.errors)
                 with suppress(ReportError) if console.errors else nullcontext():
@@ -121,8 +121,9 @@ def _keep_errors(folder: RunFolder, errors: Sequence[str]) -> None:
         folder.save()
 
 
-def _carry_out(folder: RunFolder, console: Console, store: Path | None, stages: list[str] | None) -> int:
-    run, target_labels = prepare(folder, console, open_store(store))
+def _carry_out(folder: RunFolder, console: Console, options: Mapping[str, Any], stages: list[str] | None) -> int:
+    store: Path | None = options["store"]
+    run, target_labels = prepare(folder, console, open_store(store, resuming=bool(options.get("resume"))))
     console.say(f"run folder: {folder.path}")
     if stages == ["pretrain"]:
         pretrain(run)

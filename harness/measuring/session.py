@@ -74,7 +74,8 @@ class Session:
     def stored(self, subject: Subject) -> list[ProcessRecord]:
         """Return the latest processes in the store that were measured against this anchor, as thoroughly as now.
 
-        One that was throttled is left out: by now the device may be cool.
+        One that was throttled is left out, and so is what an earlier command found too noisy: by now the device may be
+        cool, or quiet.
         """
         records = [
             record
@@ -83,6 +84,9 @@ class Session:
             and _as_thorough(record, self.protocol)
             and not throttled(record, self.protocol, self._limit_c)
         ]
+        dated = [record for record in records if self._store.dated(record)][-self._most :]
+        if len(dated) >= self._least and self._judge(dated)[0] == "noisy":
+            records = [record for record in records if not self._store.dated(record)]
         return records[-self._most :]
 
     def measure(self, subjects: Sequence[Subject], turn: Turn, tick: Callable[[], None]) -> Pass:
@@ -166,28 +170,29 @@ class Session:
             late = self._late.get(subject.name, "time ran out before it was measured")
             reason = failures.get(subject.name, late)
             return Measurement(subject, (), "failed", reason)
-        verdict, reason = _judge(records, self.protocol, self._least, self._limit_c)
+        verdict, reason = self._judge(records)
         return Measurement(subject, tuple(records), verdict, reason, stopped, reused)
 
+    def _judge(self, records: Sequence[ProcessRecord]) -> tuple[Verdict, str]:
+        """Return the verdict on measured records, and its reason."""
+        for record in records:
+            if reason := throttled(record, self.protocol, self._limit_c):
+                return "throttled", reason
+        rounds = min(len(record.rounds_ns) for record in records)
+        if rounds < self.protocol.rounds:
+            return "noisy", f"time ran out after {rounds} of {self.protocol.rounds} rounds"
+        if len(records) < self._least:
+            return "noisy", f"time ran out after {len(records)} of {self._least} processes"
+        interval = statistics.median_interval([record.p50_ns for record in records])
+        if interval and self._wide(interval):
+            loads = [record.others_load for record in records if record.others_load is not None]
+            others = f"; other programs used up to {max(loads):.0%} of the machine" if loads else ""
+            return "noisy", f"its 95% interval over processes is +-{interval.half_width:.0%}{others}"
+        return "ok", ""
 
-def _judge(
-    records: Sequence[ProcessRecord], protocol: Protocol, processes: int, limit_c: float | None
-) -> tuple[Verdict, str]:
-    """Return the verdict on measured records, and its reason."""
-    for record in records:
-        if reason := throttled(record, protocol, limit_c):
-            return "throttled", reason
-    rounds = min(len(record.rounds_ns) for record in records)
-    if rounds < protocol.rounds:
-        return "noisy", f"time ran out after {rounds} of {protocol.rounds} rounds"
-    if len(records) < processes:
-        return "noisy", f"time ran out after {len(records)} of {processes} processes"
-    interval = statistics.median_interval([record.p50_ns for record in records])
-    if interval and interval.half_width > max(protocol.noisy_above, statistics.equality_tolerance(interval.estimate)):
-        loads = [record.others_load for record in records if record.others_load is not None]
-        others = f"; other programs used up to {max(loads):.0%} of the machine" if loads else ""
-        return "noisy", f"its 95% interval over processes is +-{interval.half_width:.0%}{others}"
-    return "ok", ""
+    def _wide(self, interval: statistics.Interval) -> bool:
+        tolerated = max(self.protocol.noisy_above, statistics.equality_tolerance(interval.estimate))
+        return interval.half_width > tolerated
 
 
 def _as_thorough(record: ProcessRecord, protocol: Protocol) -> bool:

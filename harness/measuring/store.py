@@ -27,10 +27,14 @@ Record = TypeVar("Record", bound=PassRecord)
 class Store:
     """Records in one file, made where it is absent. Each operation has its own connection, so threads may share it.
 
+    `resuming` says that the command goes on with one that was interrupted.
+
     All raise StoreError, and WriteError where the disk refuses or other processes do not let the file go.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, resuming: bool = False) -> None:
+        self._resuming = resuming
+        self._added: set[str] = set()
         self.path = path or Path(platformdirs.user_cache_dir("slimda-edge")) / f"measurements-{VERSION}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +51,11 @@ class Store:
         """Keep `records`, all or none; when this returns they survive the death of this process."""
         with self._connected() as connection:
             insert(connection, "records", records)
+        self._added.update(record.uid for record in records)
+
+    def dated(self, record: ProcessRecord) -> bool:
+        """Whether the record was here before the command that opened the store, which does not resume another."""
+        return not self._resuming and record.uid not in self._added
 
     def add_pass(self, record: PassRecord) -> None:
         """Keep the record of a pass."""

@@ -157,10 +157,10 @@ class RunFolder:
                 self.save()
 
 
-def open_store(path: Path | None) -> Store:
-    """Open the store; RunError where it cannot be one, or not be written to."""
+def open_store(path: Path | None, *, resuming: bool = False) -> Store:
+    """Open the store, to go on with a run where `resuming`; RunError where it cannot be one, or not be written to."""
     try:
-        return Store(path)
+        return Store(path, resuming=resuming)
     except (StoreError, WriteError) as error:
         raise RunError(str(error)) from error
 

@@ -1,5 +1,6 @@
 """The protocol: what is measured, in which order and processes, and what of the store is used again."""
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,10 +13,19 @@ import pytest
 from devices import AgentProcess, Device, DeviceProfile, Visit, connect
 from devices.replies import RoundSamples
 from harness.measuring import Measurement, Store, Subject, explore, finalists
+from harness.measuring.results import ProcessRecord
 from tests.devices.networks import write_network
 from tests.measuring.conftest import QUICK
 
 _WITHOUT_SETTLING = QUICK.model_copy(update={"visit_settle_ms": 0.0})
+
+
+def scattered(measurement: Measurement) -> list[ProcessRecord]:
+    """Return its processes as other records, every second of them nine times as slow."""
+    return [
+        dataclasses.replace(record, uid=f"scattered {index}", rounds_ns=((10**5 * 9 ** (index % 2),) * 20,) * 5)
+        for index, record in enumerate(measurement.records)
+    ]
 
 
 def uids(results: dict[str, Measurement]) -> set[str]:
@@ -113,6 +123,44 @@ def test_finalists_run_in_fresh_processes_to_the_p99_count_and_are_then_reused(
     again = finalists(device, [narrow], anchor, store=store)
     assert uids(again) == uids(found)
     assert all(result.reused for result in again.values())
+
+
+def test_what_an_earlier_command_found_too_noisy_is_measured_anew_and_what_this_one_found_is_not(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
+) -> None:
+    found = finalists(device, [narrow], anchor, store=store)
+    noisy = scattered(found["narrow"])
+    Store(tmp_path / "noisy.sqlite").add([*found["wide"].records, *noisy])
+    later = Store(tmp_path / "noisy.sqlite")
+    again = finalists(device, [narrow], anchor, store=later)
+    assert not again["narrow"].reused
+    assert not {record.uid for record in noisy} & uids(again)
+    assert finalists(device, [narrow], anchor, store=later)["narrow"].records == again["narrow"].records
+
+
+def test_what_was_found_too_noisy_is_kept_by_the_command_that_resumes(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
+) -> None:
+    found = finalists(device, [narrow], anchor, store=store)
+    noisy = scattered(found["narrow"])
+    Store(tmp_path / "noisy.sqlite").add([*found["wide"].records, *noisy])
+    again = finalists(device, [narrow], anchor, store=Store(tmp_path / "noisy.sqlite", resuming=True))
+    assert again["narrow"].verdict == "noisy"
+    assert list(again["narrow"].records) == noisy
+
+
+def test_what_was_measured_quietly_is_reused_by_a_later_command(
+    device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
+) -> None:
+    found = finalists(device, [narrow], anchor, store=store)
+    steady = [
+        dataclasses.replace(record, uid=f"{name} {index}", rounds_ns=((10**5,) * 20,) * 5)
+        for name, measurement in found.items()
+        for index, record in enumerate(measurement.records)
+    ]
+    Store(tmp_path / "quiet.sqlite").add(steady)
+    again = finalists(device, [narrow], anchor, store=Store(tmp_path / "quiet.sqlite"))
+    assert uids(again) == {record.uid for record in steady}
 
 
 def test_the_order_of_visits_is_seeded(
