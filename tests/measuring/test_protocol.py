@@ -20,12 +20,16 @@ from tests.measuring.conftest import QUICK
 _WITHOUT_SETTLING = QUICK.model_copy(update={"visit_settle_ms": 0.0})
 
 
-def scattered(measurement: Measurement) -> list[ProcessRecord]:
-    """Return its processes as other records, every second of them nine times as slow."""
-    return [
+@pytest.fixture
+def noisy(device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path) -> list[ProcessRecord]:
+    """What noisy.sqlite has of `narrow`, beside the anchor: every second process is nine times as slow."""
+    found = finalists(device, [narrow], anchor, store=store)
+    scattered = [
         dataclasses.replace(record, uid=f"scattered {index}", rounds_ns=((10**5 * 9 ** (index % 2),) * 20,) * 5)
-        for index, record in enumerate(measurement.records)
+        for index, record in enumerate(found["narrow"].records)
     ]
+    Store(tmp_path / "noisy.sqlite").add([*found["wide"].records, *scattered])
+    return scattered
 
 
 def uids(results: dict[str, Measurement]) -> set[str]:
@@ -126,11 +130,8 @@ def test_finalists_run_in_fresh_processes_to_the_p99_count_and_are_then_reused(
 
 
 def test_what_an_earlier_command_found_too_noisy_is_measured_anew_and_what_this_one_found_is_not(
-    device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
+    device: Device, noisy: list[ProcessRecord], anchor: Subject, narrow: Subject, tmp_path: Path
 ) -> None:
-    found = finalists(device, [narrow], anchor, store=store)
-    noisy = scattered(found["narrow"])
-    Store(tmp_path / "noisy.sqlite").add([*found["wide"].records, *noisy])
     later = Store(tmp_path / "noisy.sqlite")
     again = finalists(device, [narrow], anchor, store=later)
     assert not again["narrow"].reused
@@ -139,11 +140,8 @@ def test_what_an_earlier_command_found_too_noisy_is_measured_anew_and_what_this_
 
 
 def test_what_was_found_too_noisy_is_kept_by_the_command_that_resumes(
-    device: Device, store: Store, anchor: Subject, narrow: Subject, tmp_path: Path
+    device: Device, noisy: list[ProcessRecord], anchor: Subject, narrow: Subject, tmp_path: Path
 ) -> None:
-    found = finalists(device, [narrow], anchor, store=store)
-    noisy = scattered(found["narrow"])
-    Store(tmp_path / "noisy.sqlite").add([*found["wide"].records, *noisy])
     again = finalists(device, [narrow], anchor, store=Store(tmp_path / "noisy.sqlite", resuming=True))
     assert again["narrow"].verdict == "noisy"
     assert list(again["narrow"].records) == noisy
