@@ -20,7 +20,7 @@ from harness.ablation.tasks import check_task, load_task
 
 
 def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> None:
-    """Make what is missing, at most `jobs` tasks and seeds at a time, with equal parts of the cores.
+    """Make what is missing, `jobs` tasks and seeds at a time, with equal parts of the cores.
 
     Raises AblationError, before anything is trained, where the folder holds results of other settings.
     """
@@ -31,7 +31,7 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
         for variant, part in plan.wanted:
             if plan.part_path(task, seed, variant, part).exists():
                 read_part(plan, task, seed, variant, part, MODELS[part])
-    jobs = min(jobs, len(plan.units))
+    # The number of threads decides the last bits of a training: it must not depend on what else is asked for.
     threads = max(1, processes.usable_cores() // jobs)
     done, each = 0, len(plan.wanted)
     progress(done, each * len(plan.units))

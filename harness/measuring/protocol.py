@@ -38,7 +38,7 @@ def explore(
     and `MeasurementError` where the anchor cannot be measured; what earlier blocks measured is in the store by then.
     """
     session = Session(device, anchor, store, "explore", protocol, 1, seed, time_limit_s, notice)
-    found = {subject.name: session.stored(subject)[-1:] for subject in _unique(subjects, anchor)}
+    found = {subject.name: session.stored(subject) for subject in _unique(subjects, anchor)}
     reused = {name for name, records in found.items() if records}
     missing = [subject for subject in _unique(subjects, anchor) if subject.name not in reused]
     blocks = session.blocks(missing) if missing else []

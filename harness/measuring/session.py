@@ -46,7 +46,7 @@ class Session:
     ) -> None:
         self.protocol = protocol or device.profile.protocol
         self._least = processes
-        self._most = max(processes, self.protocol.most_processes)
+        self._most = 1 if kind == "explore" else max(processes, self.protocol.most_processes)
         self._deadline = time.monotonic() + (time_limit_s or self.protocol.time_limit_s)
         self._device = device
         self._anchor = anchor

@@ -70,6 +70,20 @@ def test_a_second_exploration_measures_only_what_is_new(
     assert second["middle"].summary is not None
 
 
+def test_what_was_explored_beside_others_is_kept_however_its_processes_differ(
+    device: Device, store: Store, anchor: Subject, tmp_path: Path
+) -> None:
+    (record,) = explore(device, [], anchor, store=store)["wide"].records
+    earlier = [
+        dataclasses.replace(record, uid=f"earlier {index}", rounds_ns=((10**5 * 9 ** (index % 2),) * 20,) * 5)
+        for index in range(QUICK.processes)
+    ]
+    Store(tmp_path / "scattered.sqlite").add(earlier)
+    again = explore(device, [], anchor, store=Store(tmp_path / "scattered.sqlite"))
+    assert again["wide"].reused
+    assert again["wide"].records == (earlier[-1],)
+
+
 @pytest.mark.parametrize("rule", [{"warmup_seconds": 0.1}, {"visit_settle_ms": 2.0}, {"visit_untimed": 5}])
 def test_more_thorough_rules_do_not_reuse_a_hasty_measurement(
     device: Device, store: Store, anchor: Subject, rule: dict[str, float]
