@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable, Iterable
 
@@ -54,6 +55,8 @@ CODES: dict[int, tuple[type[Exception], ...]] = {
     5: (EngineFailed, AgentLost, MeasurementError, ExportError, ExportMismatch, PrecisionError, AdaptationDiverged),
     4: (InfeasibleBudget,),
 }
+#: What the operating system says of a path that may not be looked at, or cannot be one.
+REFUSED = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
 _BY_KIND = {kind: code for code, kinds in CODES.items() for kind in kinds}
 
 
@@ -88,7 +91,13 @@ def code_of(problems: Iterable[Exception]) -> int:
 
 
 def _code(problem: Exception) -> int:
+    if _of_a_refused_path(problem):
+        return 2
     return next((_BY_KIND[kind] for kind in type(problem).__mro__ if kind in _BY_KIND), INTERNAL)
+
+
+def _of_a_refused_path(problem: Exception) -> bool:
+    return isinstance(problem, OSError) and problem.errno in REFUSED and problem.filename is not None
 
 
 def sentence(error: Exception) -> str:
@@ -98,4 +107,6 @@ def sentence(error: Exception) -> str:
         fields = [part for part in first["loc"] if isinstance(part, str)]  # the others are places in a comma list
         where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
         return f"{where}{first['msg']}".replace("Value error, ", "")
+    if isinstance(error, OSError) and _of_a_refused_path(error):
+        return one_line(f"{error.filename} cannot be read: {error.strerror}")
     return one_line(str(error)) or type(error).__name__

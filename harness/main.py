@@ -150,7 +150,7 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
         settings = settings_from({**options, "seed": 0})
         methods = listed(options["methods"]) if options["methods"] else None
         plan = Plan(
-            tasks=listed(options["tasks"]),
+            tasks=tuple(dict.fromkeys(listed(options["tasks"]))),
             experiments=chosen_experiments(listed(options["experiments"]), methods, correlation=options["correlation"]),
             seeds=tuple(range(options["seeds"])),
             settings=settings.adaptation,
@@ -166,13 +166,15 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
                 fetch_task(task, plan.data_root)
         with held(path):
             with console.stage("ablation: trainings") as advance:
-                run_ablation(plan, options["jobs"], advance)
+                diverged = run_ablation(plan, options["jobs"], advance)
+            for problem in diverged:
+                console.error(str(problem))
             for warning in warnings(plan):
                 console.warn(warning)
             for experiment in plan.experiments:
                 console.say(write_experiment(plan, experiment))
         console.say(f"tables and pictures: {path}/*.md, *.csv, *.png")
-        return 0
+        return code_of(diverged)
 
     again = f"python benchmark.py ablation --run {path} with the same options"
     return guarded(work, console, lambda: again, options["debug"])

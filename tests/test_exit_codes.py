@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,8 @@ INFEASIBLE = InfeasibleBudget(parse_budgets({COMPUTE: "1/64"})[0], "none")
         (EngineFailed("no memory"), 5),
         (MeasurementError(), 5),
         (INFEASIBLE, 4),
+        (PermissionError(errno.EACCES, "Permission denied", "/root/images"), 2),
+        (OSError(errno.EIO, "Input/output error", "/root/images"), 1),
         (ZeroDivisionError(), 1),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),

@@ -148,7 +148,7 @@ def convergence(subject: Subject) -> ConvergencePart:
     for step in plan.checkpoints():
         bank = bank_at(plan, task, subject.settings.seed, variant, domains, step)
         archs = budget_architectures(bank)
-        for budget in FOLLOWED:
+        for budget in (label for label in FOLLOWED if label in archs):
             accuracy = target_accuracy(bank, archs[budget], domains.calibration, subject.held_out).value
             points.append(CheckpointAccuracy(iteration=step, budget=budget, accuracy=accuracy))
     return ConvergencePart(**_about(subject), losses=losses, points=points)

@@ -8,7 +8,16 @@ from typing import TypeVar
 
 from harness.ablation.experiments import Experiment
 from harness.ablation.network import Network
-from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, Part, SearchPart, UpemPart, read_part
+from harness.ablation.parts import (
+    MODELS,
+    Cell,
+    ConvergencePart,
+    CorrelationPart,
+    Part,
+    SearchPart,
+    UpemPart,
+    read_part,
+)
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
 from harness.adaptation import METHODS
@@ -30,7 +39,12 @@ FLAGS = {"adaptation_iterations": "--iterations", "batch_size": "--train-batch-s
 
 
 def write_experiment(plan: Plan, experiment: Experiment) -> str:
-    """Write an experiment's CSV, Markdown and picture into the plan's folder; return the Markdown."""
+    """Write an experiment's CSV, Markdown and picture into the plan's folder; return the Markdown.
+
+    What diverged is left out of it.
+    """
+    if not _found(plan, experiment, MODELS[experiment.part]):
+        return f"{experiment.title}: nothing was left to report"
     if experiment.part == "accuracy":
         return _write_accuracies(plan, experiment)
     if experiment.part == "upem":
@@ -138,7 +152,8 @@ def _correlations(plan: Plan, experiment: Experiment) -> Iterator[tuple[str, int
     for variant, part in experiment.wanted:
         if part == "correlation":
             for task, seed in plan.units:
-                yield task, seed, read_part(plan, task, seed, variant, part, CorrelationPart)
+                if plan.part_path(task, seed, variant, part).exists():
+                    yield task, seed, read_part(plan, task, seed, variant, part, CorrelationPart)
 
 
 def _found(plan: Plan, experiment: Experiment, model: type[P]) -> list[tuple[str, int, Variant, P]]:
@@ -146,4 +161,5 @@ def _found(plan: Plan, experiment: Experiment, model: type[P]) -> list[tuple[str
         (task, seed, variant, read_part(plan, task, seed, variant, experiment.part, model))
         for task, seed in plan.units
         for variant in experiment.variants
+        if plan.part_path(task, seed, variant, experiment.part).exists()
     ]

@@ -13,33 +13,35 @@ from threading import Thread
 import torch
 
 from harness import processes
+from harness.ablation.errors import AblationError
 from harness.ablation.measured import MEASURES, Subject
 from harness.ablation.parts import MODELS, read_part, write_part
 from harness.ablation.plan import Plan
 from harness.ablation.tasks import check_task, load_task
+from harness.adaptation import AdaptationDiverged
 
 
-def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> None:
+def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> list[AdaptationDiverged]:
     """Make what is missing, `jobs` tasks and seeds at a time, with equal parts of the cores.
 
-    Raises AblationError, before anything is trained, where the folder holds results of other settings.
+    Returns what diverged; everything else is made. Raises AblationError, before anything is trained, where the folder
+    holds results of other settings, and where it holds results of other images.
     """
     for task in plan.tasks:
         check_task(task, plan.network.image_size)
     (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
     for task, seed in plan.units:
-        for variant, part in plan.wanted:
-            if plan.part_path(task, seed, variant, part).exists():
-                read_part(plan, task, seed, variant, part, MODELS[part])
+        _digest(plan, task, seed)
     # The number of threads decides the last bits of a training: it must not depend on what else is asked for.
     threads = max(1, processes.usable_cores() // jobs)
+    diverged: list[AdaptationDiverged] = []
     done, each = 0, len(plan.wanted)
     progress(done, each * len(plan.units))
     ended, lifeline = Pipe(duplex=False)
     with ended, lifeline, ProcessPoolExecutor(jobs, get_context("spawn"), _begin_worker, (threads, ended)) as pool:
         try:
             for future in as_completed([pool.submit(_run_unit, plan, task, seed) for task, seed in plan.units]):
-                future.result()
+                diverged += future.result()
                 done += each
                 progress(done, each * len(plan.units))
         except KeyboardInterrupt:
@@ -48,6 +50,7 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return diverged
 
 
 def _begin_worker(threads: int, ended: Connection) -> None:
@@ -62,12 +65,35 @@ def _end_with(ended: Connection) -> None:
     os._exit(1)
 
 
-def _run_unit(plan: Plan, task: str, seed: int) -> None:
-    """Measure all variants of one task and seed, as far as that is not done."""
+def _run_unit(plan: Plan, task: str, seed: int) -> list[AdaptationDiverged]:
+    """Measure all variants of one task and seed, as far as that is not done; return what diverged."""
     missing = [(v, part) for v, part in plan.wanted if not plan.part_path(task, seed, v, part).exists()]
     if not missing:
-        return
+        return []
     domains, held_out = load_task(task, seed, plan.data_root, plan.network.image_size)
+    if _digest(plan, task, seed) not in (None, domains.digest):
+        raise _other_images(plan, task, seed)
+    diverged = []
     for variant, part in missing:
         subject = Subject(plan, task, variant, variant.settings(plan.settings, seed), domains, held_out)
-        write_part(plan.part_path(task, seed, variant, part), MEASURES[part](subject))
+        try:
+            write_part(plan.part_path(task, seed, variant, part), MEASURES[part](subject))
+        except AdaptationDiverged as error:
+            diverged.append(AdaptationDiverged(f"{task}, seed {seed}, {variant.label}: {error}"))
+    return diverged
+
+
+def _digest(plan: Plan, task: str, seed: int) -> str | None:
+    """Return the digest of the images that the finished parts of a task and seed were made with; None: none is."""
+    found = {
+        read_part(plan, task, seed, variant, part, MODELS[part]).digest
+        for variant, part in plan.wanted
+        if plan.part_path(task, seed, variant, part).exists()
+    }
+    if len(found) > 1:
+        raise _other_images(plan, task, seed)
+    return found.pop() if found else None
+
+
+def _other_images(plan: Plan, task: str, seed: int) -> AblationError:
+    return AblationError(f"{plan.folder} has results of {task}, seed {seed}, with other images; choose another --run")

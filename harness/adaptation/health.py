@@ -8,16 +8,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.stats import binom
+from torch import Tensor
 
 from harness.adaptation.training import AdaptationDiverged
 from harness.bank import Architecture, ModelBank, StandaloneBank
 from harness.data import Domains, LabelledImages
 from harness.data.domains import CALIBRATION_PIXELS
 
-#: A class counts as lost when it is predicted less than this share of its frequency in the source.
-LOST = 0.1
-#: Total variation distance between predicted shares and source prior above which a subnet is doubtful, or unusable.
+#: A class counts as lost when it is predicted less than this share of its frequency in the source, and so seldom by
+#: chance alone in this share of healthy subnets.
+LOST, BY_CHANCE = 0.1, 0.001
+#: Distance between predicted shares and source prior above which a subnet is doubtful, or unusable.
 DOUBTFUL, UNUSABLE = 0.25, 0.5
 
 
@@ -28,6 +32,8 @@ class Health:
     arch: Architecture
     finite: bool
     distance_from_prior: float
+    """Total variation distance of the predicted classes' shares from the source's, as the share of what it can be
+    beyond that of as many images drawn from the source: of 668 images and 1,000 classes, that alone is a half."""
     lost_classes: tuple[str, ...]
     source_accuracy: float
     chance: float
@@ -66,18 +72,33 @@ def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     check = in_one_pass(domains.source_check)
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)
-    shares = torch.bincount(probabilities.argmax(dim=1), minlength=count) / len(probabilities)
+    predicted = torch.bincount(probabilities.argmax(dim=1), minlength=count)
     named = bank.logits(check.images[:], arch).argmax(dim=1)
     return Health(
         arch=arch,
         finite=bool(probabilities.isfinite().all()),
-        distance_from_prior=0.5 * float((shares - prior).abs().sum()),
-        lost_classes=tuple(
-            name for name, share, usual in zip(domains.classes, shares, prior, strict=True) if share < LOST * usual
-        ),
+        distance_from_prior=_distance(predicted, prior),
+        lost_classes=tuple(domains.classes[index] for index in torch.nonzero(_lost(predicted, prior))[:, 0]),
         source_accuracy=float((named == check.labels).float().mean()),
         chance=float(prior.max()),
     )
+
+
+def _distance(predicted: Tensor, prior: Tensor) -> float:
+    """Compare how often classes [K] are predicted with their shares [K] in the source; see Health."""
+    total, p = int(predicted.sum()), prior.double().numpy()
+    found = 0.5 * float((predicted / total - prior).abs().sum())
+    above = np.floor(total * p) + 1
+    # The mean absolute deviation of a binomial count (de Moivre), as a share of all images.
+    by_chance = 0.5 * float((2 * above * (1 - p) * binom.pmf(above, total, p)).sum()) / total
+    return max(0.0, (found - by_chance) / (1 - by_chance))
+
+
+def _lost(predicted: Tensor, prior: Tensor) -> Tensor:
+    """Return for every class [K] whether it is predicted next to never, and more seldom than by chance."""
+    total = int(predicted.sum())
+    seldom = binom.cdf(predicted.numpy(), total, prior.double().numpy()) < BY_CHANCE / len(prior)
+    return (predicted < LOST * prior * total) & torch.from_numpy(seldom)
 
 
 def in_one_pass(images: LabelledImages) -> LabelledImages:

@@ -31,7 +31,7 @@ DEPLOYED_HEAD: dict[Method, Head] = {
 class AdaptationSettings(BaseModel):
     """Everything that, with the data and the initial weights, determines the adapted weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Method = "slimda"
     seed: Annotated[int, Field(ge=0)] = 0

@@ -32,6 +32,8 @@ def find_sides(source: str, target: str, data_root: Path | None, *, seed: int, d
     if isinstance(first, SmallEnd) and isinstance(second, SmallEnd):
         assert data_root is not None
         return _small_sides(first, second, data_root, seed, download)
+    if isinstance(first, PhotographEnd) and first == second:
+        raise DataError(f"{source} is source and target; two domains are needed.")
     names = _path_names(*(end.path if isinstance(end, PathEnd) else None for end in ends))
     sides = [_side(end, name, data_root, download) for end, name in zip(ends, names, strict=True)]
     return sides[0], sides[1]

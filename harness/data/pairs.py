@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.domains import DataError, Domains, LabelledImages, Preprocessing, TargetLabels
+from harness.data.domains import CALIBRATION_PIXELS, DataError, Domains, LabelledImages, Preprocessing, TargetLabels
 from harness.data.finding import find_side, find_sides
 from harness.data.images import ImageFiles, Pixels, Progress, decode
 from harness.data.sides import Part, Side, agreed, check
@@ -166,7 +166,9 @@ def _preprocessing(source: Side, target: Side, size: Size | None) -> Preprocessi
         native = max(first.shape[-1], second.shape[-1])
         depth: Literal[1, 3] = 1 if max(first.shape[1], second.shape[1]) == 1 else 3
         plain = _checked(size or (native, native), depth, {"mean": (0.0,) * depth, "std": (1.0,) * depth})
-        return plain.model_copy(update=_statistics(Pixels(first, plain)[:STATISTICS_IMAGES]))
+        height, width = plain.size
+        few = min(STATISTICS_IMAGES, max(64, CALIBRATION_PIXELS // (height * width)))
+        return plain.model_copy(update=_statistics(Pixels(first, plain)[:few]))
     height, width = size or (PHOTOGRAPH_SIZE, PHOTOGRAPH_SIZE)
     crop = {"resize": "shorter-side-then-crop", "shorter_side": max(1, round(max(height, width) * 256 / 224))}
     return _checked((height, width), 3, {"mean": MEAN, "std": STD, **crop})

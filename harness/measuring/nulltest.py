@@ -65,6 +65,8 @@ def null_test(
             raise MeasurementError(f"the null test cannot be made: {failure}") from failure
         if result.failures:
             raise MeasurementError(f"the null test cannot be made: {next(iter(result.failures.values()))}")
+        if result.late:
+            raise MeasurementError(f"time ran out after {pair} of {pairs} pairs of the null test")
         log_ratios.append(result.records[twin.name].log_ratio)
         medians.append(result.records[subject.name].p50_ns)
         if progress:

@@ -46,7 +46,7 @@ SMALL_IMAGES = 32
 class SearchEffort(BaseModel):
     """How much is measured and scored; the sizes of the default run fit two CPU cores."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     profiled: Annotated[int, Field(ge=8)] = 32
     """Networks that measuring begins with."""
@@ -65,7 +65,7 @@ class SearchEffort(BaseModel):
 class ScoringSettings(BaseModel):
     """What UPEM is (METHOD section 5): anchor, norm, and the temperature both predictions are sharpened with."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     upem_anchor: Anchor = "full"
     upem_norm: Norm = "l2"
@@ -75,7 +75,7 @@ class ScoringSettings(BaseModel):
 class RunSettings(BaseModel):
     """All arguments of a run. `source` and `target` None: the embedded digits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     devices: tuple[str, ...] = ("cpu",)
     host: str | None = None

@@ -62,8 +62,6 @@ def pretrain(run: Run) -> None:
             progress=told.progress,
             observe=told.observe,
         )
-    for warning in check_health(bank, domains):
-        run.warn(warning)
     run.folder.record.source_accuracy = source_accuracies(bank, domains)
     about = {"adaptation": settings.model_dump(), "data": domains.name, "digest": run.domains.digest}
     about |= {"source_accuracy": run.folder.record.source_accuracy, "weights": run.folder.record.weights}
@@ -72,6 +70,8 @@ def pretrain(run: Run) -> None:
     accuracies = ", ".join(f"{value:.1%} at {share}" for share, value in run.folder.record.source_accuracy.items())
     run.console.say(f"held-out source accuracy by share of the multiply-adds: {accuracies}")
     run.console.say(f"the bank is in {run.folder.bank}")
+    for warning in check_health(bank, domains):
+        run.warn(warning)
 
 
 def own_target(domains: Domains) -> Domains:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from harness.ablation import Plan, chosen_experiments, run_ablation
-from harness.adaptation import AdaptationSettings
+from harness.adaptation import AdaptationDiverged, AdaptationSettings
 
 TINY = AdaptationSettings(source_iterations=2, adaptation_iterations=4, batch_size=16, model_batch=3)
 
@@ -26,6 +26,6 @@ def plan(folder: Path, *experiments: str, methods: tuple[str, ...] | None = None
     return Plan(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def run(asked: Plan) -> None:
+def run(asked: Plan) -> list[AdaptationDiverged]:
     """Run a plan; with as many jobs as cores, each has one thread, which is what nets this small need."""
-    run_ablation(asked, os.cpu_count() or 1, lambda done, total: None)
+    return run_ablation(asked, os.cpu_count() or 1, lambda done, total: None)

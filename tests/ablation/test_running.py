@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from harness.ablation import BUDGETS, AblationError, Plan, share
+from harness.ablation import BUDGETS, AblationError, Experiment, Plan, share, write_experiment
 from harness.ablation.budgets import budget_architectures, random_architectures
 from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
@@ -145,6 +145,35 @@ def test_cells_of_other_settings_are_refused_before_anything_is_trained(finished
     with pytest.raises(AblationError, match="other settings"):
         run(plan(finished, "heads", settings=TINY.model_copy(update={"temperature": 1.0})))
     assert times(finished) == before
+
+
+def test_results_of_other_images_are_not_mixed_with_those_of_these(finished: Path, tmp_path: Path) -> None:
+    def other_digest(path: Path) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "digest": "of other images"}))
+
+    shutil.copytree(finished / "cells", tmp_path / "cells")
+    asked, cells = whole(tmp_path), sorted((tmp_path / "cells").glob("*.json"))
+    other_digest(cells[0])
+    with pytest.raises(AblationError, match="has results of digits, seed 0, with other images"):
+        run(asked)
+    for path in cells[1:]:
+        other_digest(path)
+    cells[-1].unlink()
+    with pytest.raises(AblationError, match="has results of digits, seed 0, with other images"):
+        run(asked)
+    assert not (tmp_path / "banks").exists()
+
+
+def test_what_diverges_costs_only_itself(tmp_path: Path) -> None:
+    variants = (SYMNET, variant("torn apart", "symnet", learning_rate=1e30))
+    asked = plan(tmp_path, experiments=(Experiment("rates", "Rates", variants, reference="symnet"),))
+    (problem,) = run(asked)
+    assert str(problem).startswith("digits, seed 0, torn apart: adaptation diverged")
+    text = write_experiment(asked, asked.experiments[0])
+    assert "| symnet |" in text
+    assert "torn apart" not in text
+    (tmp_path / "cells" / "digits-seed0-symnet.json").unlink()
+    assert write_experiment(asked, asked.experiments[0]) == "Rates: nothing was left to report"
 
 
 def test_a_search_of_another_length_is_refused(finished: Path) -> None:

@@ -86,6 +86,29 @@ def test_official_lists_of_training_and_test_images_are_kept_apart(tmp_path: Pat
     assert held_out.labels.tolist() == list(range(100))
 
 
+def test_a_class_that_only_one_of_the_official_lists_has_is_a_class_all_the_same(tmp_path: Path) -> None:
+    """So are DomainNet's paintings: no t-shirt to train on, no syringe to test with."""
+    names = numbered(345)
+    for domain, without in (("real", {}), ("painting", {"train": 327, "test": 300})):
+        for part in ("train", "test"):
+            entries: list[tuple[str, int | str]] = []
+            for label, name in enumerate(names):
+                for index in range(2 if label != without.get(part) else 0):
+                    path = f"{domain}/{name}/{part}{index}.jpg"
+                    picture(tmp_path / "domainnet" / path, 0, (8, 8))
+                    entries.append((path, label))
+            write_list(tmp_path / "domainnet" / f"{domain}_{part}.txt", entries)
+    to_paintings, told = load_pair("domainnet:real", "domainnet:painting", data_root=tmp_path, size=SIZE)
+    assert told is not None
+    assert (len(to_paintings.classes), len(to_paintings.target)) == (345, 688)
+    assert set(range(345)) - set(told.labels.tolist()) == {to_paintings.classes.index(names[300])}
+    from_paintings, told = load_pair("domainnet:painting", "domainnet:real", data_root=tmp_path, size=SIZE)
+    assert told is not None
+    without_images = set(range(345)) - set(from_paintings.source.labels.tolist())
+    assert {from_paintings.classes[label] for label in without_images} == {names[327]}
+    assert len(told.labels) == 690
+
+
 def test_imageclef_comes_as_flat_folders_with_lists(tmp_path: Path) -> None:
     for domain in "ip":
         entries: list[tuple[str, int | str]] = []
@@ -111,11 +134,30 @@ def test_visdas_test_images_have_a_list_and_no_class_folders(tmp_path: Path) -> 
     assert sorted(held_out.labels.tolist()) == sorted(list(range(12)) * 2)
 
 
+def test_visdas_test_images_without_their_list_have_no_labels(tmp_path: Path) -> None:
+    classes(tmp_path / "visda" / "train", numbered(12), 2)
+    for index in range(24):
+        picture(tmp_path / "visda" / "test" / f"trunk{index % 3}" / f"{index}.png", index)
+    domains, held_out = load_pair("visda2017:synthetic", "visda2017:test", data_root=tmp_path, size=SIZE)
+    assert held_out is None
+    assert len(domains.target) == 24
+    listed = "".join(f"trunk{index % 3}/{index}.png\n" for index in range(20))
+    (tmp_path / "visda" / "test" / "image_list.txt").write_text(listed)
+    domains, held_out = load_pair("visda2017:synthetic", "visda2017:test", data_root=tmp_path, size=SIZE)
+    assert held_out is None
+    assert len(domains.target) == 20
+
+
 def fails(match: str, root: Path, source: str = "office31:amazon", target: str = "office31:webcam") -> None:
     with pytest.raises(DataError, match=match) as told:
         load_pair(source, target, data_root=root, size=SIZE)
     assert "\n" not in str(told.value)
     assert str(told.value).endswith(".")
+
+
+def test_one_domain_as_source_and_target_is_refused(tmp_path: Path) -> None:
+    classes(tmp_path / "office31" / "amazon" / "images", numbered(31), 2)
+    fails("office31:amazon is source and target; two domains are needed", tmp_path, target="office31:amazon")
 
 
 def test_what_is_absent_is_told_with_its_place_and_where_to_get_it(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from devices import Device
-from harness.measuring import MeasurementError, NullTest, Subject, null_test
+from harness.measuring import MeasurementError, NullTest, Subject, null_test, nulltest
+from harness.measuring.process import Pass
 
 pytestmark = pytest.mark.alone
 
@@ -36,3 +37,12 @@ def test_a_network_that_cannot_be_loaded_makes_no_null_test(device: Device, brok
 def test_time_running_out_is_said(device: Device, anchor: Subject) -> None:
     with pytest.raises(MeasurementError, match="time ran out after 0 of 20 pairs"):
         null_test(device, anchor, time_limit_s=1e-9)
+
+
+def test_time_running_out_while_networks_are_loaded_is_said_too(
+    device: Device, anchor: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Pass(late={anchor.name: "time ran out before it was loaded"})
+    monkeypatch.setattr(nulltest, "measure_process", lambda *_: late)
+    with pytest.raises(MeasurementError, match="time ran out after 0 of 20 pairs"):
+        null_test(device, anchor)
