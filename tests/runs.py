@@ -43,7 +43,7 @@ energy_idle_s = 0.5
 energy_warmup_s = 0.0
 energy_steady_s = 0.5
 sustained_window_s = 0.2
-sustained_limit_s = 1.0
+sustained_limit_s = 5.0
 """
 
 #: Seconds of adaptation, enough for subnets that tell some digits apart.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,10 +22,12 @@ def step_batches(
     steps: Sequence[int],
     only: Architecture | None,
     device: torch.device,
+    mine: Callable[[int], slice] | None = None,
 ) -> Iterator[tuple[int, list[Architecture], Batch]]:
     """Yield every step with the subnets that it trains and its batch, augmented, on the device.
 
     `only` is trained alone where given. Images are drawn ahead of the steps, so that decoding need not be waited for.
+    `mine` tells which of so many rows this process runs; the others may be black.
     """
     waiting: deque[list[Architecture]] = deque()
 
@@ -35,7 +37,8 @@ def step_batches(
             index = step - settings.source_iterations if adapting else step
             rng = np.random.default_rng([settings.seed, int(adapting), index])
             waiting.append([only] if only else model_batch(bank, settings.model_batch, rng))
-            yield draw(domains, settings.batch_size, rng, target=adapting and settings.method != "source-only")
+            drawn = draw(domains, settings.batch_size, rng, target=adapting and settings.method != "source-only")
+            yield drawn._replace(mine=(mine(len(drawn.source)), mine(len(drawn.target)))) if mine else drawn
 
     for step, batch in zip(steps, training_batches(domains, draws(), device), strict=True):
         yield step, waiting.popleft(), Batch(*batch)

@@ -115,7 +115,10 @@ def _steps(training: Training) -> Iterator[Taken]:
     _restore(optimiser, training.state)
     team = new_team(hardware.device)
     steps = range(training.done, settings.iterations)
-    for step, subnets, batch in step_batches(bank, training.domains, settings, steps, training.only, hardware.device):
+    batches = step_batches(
+        bank, training.domains, settings, steps, training.only, hardware.device, team.rows if team else None
+    )
+    for step, subnets, batch in batches:
         if step == settings.source_iterations:
             # The momentum of the source phase would drag the adaptation.
             optimiser = _optimiser(bank, settings, hardware)

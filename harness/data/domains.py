@@ -94,8 +94,8 @@ class Undecoded(Images, Protocol):
     def subset(self, index: Tensor) -> Undecoded:
         """The images at `index`, in its order, not decoded either."""
 
-    def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
-        """The images at `index` as uint8 for a training batch, decoded and cropped."""
+    def drawn(self, index: Tensor, mine: slice, generator: torch.Generator, flip: bool) -> Tensor:
+        """The images at `index` as uint8 for a training batch, cropped; rows that are not `mine` may stay black."""
 
     def finished(self, raw: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
         """Drawn images as augmented network inputs."""

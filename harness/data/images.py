@@ -42,7 +42,7 @@ class Pixels:
         """The images at `index`, in its order."""
         return Pixels(self._raw[index], self._preprocessing)
 
-    def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
+    def drawn(self, index: Tensor, mine: slice, generator: torch.Generator, flip: bool) -> Tensor:
         """The raw images at `index`; they go to the device in a quarter of the bytes of network inputs."""
         return self._raw[index]
 
@@ -98,12 +98,16 @@ class ImageFiles:
         resized = None if self._resized is None else [self._resized[one] for one in wanted]
         return ImageFiles([self._files[one] for one in wanted], self._preprocessing, resized)
 
-    def drawn(self, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
-        """Random crops of the resized images at `index`, half of them mirrored where `flip`: uint8 [n, C, H, W]."""
+    def drawn(self, index: Tensor, mine: slice, generator: torch.Generator, flip: bool) -> Tensor:
+        """Random crops of the resized images at `index`, half of them mirrored where `flip`: uint8 [n, C, H, W].
+
+        What is not `mine` stays black: each of several processes decodes its own part of a batch.
+        """
         height, width = self._preprocessing.size
-        raw = torch.empty(len(index), *self.shape[1:], dtype=torch.uint8)
-        shares = torch.rand(len(index), 3, generator=generator).tolist()
-        for row, (one, (down, right, side)) in enumerate(zip(index.tolist(), shares, strict=True)):
+        raw = torch.zeros(len(index), *self.shape[1:], dtype=torch.uint8)
+        shares = torch.rand(len(index), 3, generator=generator)
+        rows = range(len(index))[mine]
+        for row, one, (down, right, side) in zip(rows, index[mine].tolist(), shares[mine].tolist(), strict=True):
             image = self._read(one)
             top, left = (
                 int(share * (have - need + 1))

@@ -20,12 +20,19 @@ MOST_WORKERS = 8
 AHEAD = 2  # batches per worker
 
 
+EVERY = slice(None)
+
+
 class Draw(NamedTuple):
-    """What one step takes: rows of both domains, none where it needs none, and the seed of its crops and warps."""
+    """What one step takes: rows of both domains, none where it needs none, and the seed of its crops and warps.
+
+    `mine`: which of those rows this process runs, of either domain; files of the others are not decoded.
+    """
 
     source: Tensor
     target: Tensor
     seed: int
+    mine: tuple[slice, slice] = (EVERY, EVERY)
 
 
 class TrainingBatch(NamedTuple):
@@ -86,8 +93,8 @@ class _Rows(Dataset[Raw]):
         generator = torch.Generator().manual_seed(draw.seed)
         try:
             return (
-                _drawn(self._source, draw.source, generator, self._flip),
-                _drawn(self._target, draw.target, generator, self._flip),
+                _drawn(self._source, draw.source, draw.mine[0], generator, self._flip),
+                _drawn(self._target, draw.target, draw.mine[1], generator, self._flip),
             )
         except DataError as error:
             return str(error)
@@ -110,8 +117,8 @@ def _ahead(rows: _Rows, draws: Iterator[Draw], workers: int) -> Iterable[Raw]:
     return loader
 
 
-def _drawn(images: Images, index: Tensor, generator: torch.Generator, flip: bool) -> Tensor:
-    return images.drawn(index, generator, flip) if isinstance(images, Undecoded) else images[index]
+def _drawn(images: Images, index: Tensor, mine: slice, generator: torch.Generator, flip: bool) -> Tensor:
+    return images.drawn(index, mine, generator, flip) if isinstance(images, Undecoded) else images[index]
 
 
 def _finished(images: Images, raw: Tensor, generator: torch.Generator, flip: bool) -> Tensor:

@@ -15,7 +15,8 @@ from harness.adaptation import AdaptationSettings, TrainingError, training
 from harness.adaptation.sharing import Team
 from harness.adaptation.training import train
 from harness.bank import create_bank
-from harness.data import Domains, load_digits
+from harness.data import Domains, TargetLabels, load_digits, load_pair, pairs
+from tests.data.made import classes
 from tests.torchrun import torchrun
 
 #: Nine images: the shares of two processes differ.
@@ -45,6 +46,7 @@ with processes.joined() as commanding:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "slimda": {},
+    "files": {},
     "one-at-a-time": {"keep_graphs": False},
     "entropy": {"confidence": "entropy", "method": "seed"},
 }
@@ -54,9 +56,17 @@ def capacity(arch: tuple[int, ...]) -> float:
     return float(sum(arch))
 
 
+def files(folder: Path) -> tuple[Domains, TargetLabels | None]:
+    """Image files that are decoded when they are needed."""
+    source, target = classes(folder / "source", "abc"), classes(folder / "target", "abc", start=1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "IN_MEMORY_BYTES", 0)
+        return load_pair(str(source), str(target), size=(16, 16))
+
+
 def trained(folder: Path, **values: Any) -> list[float]:
     """Train on digits with checkpoints in the folder, that of step `BETWEEN` kept; return the losses."""
-    domains, _ = load_digits(0, source_count=120, check_count=20)
+    domains, _ = files(folder) if folder.name.endswith("files") else load_digits(0, source_count=120, check_count=20)
     settings = SETTINGS.model_copy(update=values)
     training.CHECKPOINT_EVERY = BETWEEN
 
@@ -64,7 +74,8 @@ def trained(folder: Path, **values: Any) -> list[float]:
         if done == BETWEEN + 1:
             shutil.copy(folder / "checkpoint", folder / "between")
 
-    bank = create_bank("resnet8", domains.classes, (1, 16, 16), seed=settings.seed)
+    channels, height, width = domains.target.shape[1:]
+    bank = create_bank("resnet8", domains.classes, (channels, height, width), seed=settings.seed)
     return train(bank, domains, settings, capacity=capacity, checkpoint=folder / "checkpoint", progress=keep)
 
 
@@ -85,7 +96,8 @@ def test_two_processes_have_the_losses_of_one_and_resume_each_others_training(tm
     found = json.loads((tmp_path / "losses.json").read_text())
     for name, losses in alone.items():
         assert len(found[name]) == SETTINGS.iterations
-        assert found[name] == pytest.approx(losses, rel=2e-4), name
+        # The made-up files are noise, on which rounding grows faster.
+        assert found[name] == pytest.approx(losses, rel=2e-3 if name == "files" else 2e-4), name
 
     assert found["resumed"] == pytest.approx(alone["slimda"], rel=2e-4)
     back = trained(go_on(tmp_path / "from-two", tmp_path / "two-slimda" / "between"))

@@ -9,10 +9,21 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.data import DataError, Domains, Draw, default_workers, load_digits, load_pair, training_batches
+from harness.data import (
+    DataError,
+    Domains,
+    Draw,
+    Preprocessing,
+    default_workers,
+    images,
+    load_digits,
+    load_pair,
+    training_batches,
+)
 from harness.data import pairs as module
 from harness.data.augmentation import augment
 from harness.data.images import ImageFiles
+from harness.data.reading import read_resized
 from tests.data.made import classes, mnist, usps_bz2
 
 SIZE = (16, 16)
@@ -36,6 +47,26 @@ def nothing_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(folders: tuple[str, str], workers: int = 0) -> Domains:
     return load_pair(*folders, size=SIZE, workers=workers)[0]
+
+
+@pytest.mark.usefixtures("nothing_fits")
+def test_a_process_decodes_its_own_rows_of_a_batch_and_has_them_as_all_would(
+    folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains, read = load(folders), []
+
+    def noted(file: Path, preprocessing: Preprocessing) -> torch.Tensor:
+        read.append(file)
+        return read_resized(file, preprocessing)
+
+    monkeypatch.setattr(images, "read_resized", noted)
+    (whole,) = training_batches(domains, draws(1))
+    read.clear()
+    (part,) = training_batches(domains, [next(draws())._replace(mine=(slice(1, 3), slice(3, 4)))])
+    assert len(read) == 3
+    assert part.source[1:3].equal(whole.source[1:3])
+    assert part.target[3:].equal(whole.target[3:])
+    assert part.labels.equal(whole.labels)
 
 
 def equal(first: Domains, second: Domains) -> bool:

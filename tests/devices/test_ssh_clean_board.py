@@ -21,6 +21,14 @@ from tests.devices.ssh_runs import MANY, SLOW_LINE, hold, later
 from tests.sshd import Board, is_alive, wait_until
 
 
+def words(process: psutil.Process) -> str:
+    """Its command line; none where it has ended by now."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 class TestTheBoardIsClean:
     def test_after_a_connection_that_was_closed(self, board: Board, network: Path) -> None:
         with connect(board.profile()) as device:
@@ -72,7 +80,7 @@ class TestTheBoardIsClean:
         relayed = f"{tmp_path}/line.py {board.port} 0"
         board.write_config(more=f"ProxyCommand {sys.executable} {relayed}\n")
         with connect(board.profile(line_s=8.0), lock_wait_s=0) as device:
-            (relay,) = [p for p in psutil.Process().children(recursive=True) if relayed in " ".join(p.cmdline())]
+            (relay,) = [p for p in psutil.Process().children(recursive=True) if relayed in words(p)]
             try:
                 with device.agent() as agent:
                     model = device.load(agent, large)
