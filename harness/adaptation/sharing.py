@@ -57,7 +57,7 @@ def new_team(device: torch.device) -> Team | None:
     """Return this process's team: NCCL's on GPUs, gloo's on processors; None where it trains alone."""
     if not processes.several():
         return None
-    group = dist.new_group(backend="nccl") if device.type == "cuda" else dist.group.WORLD
+    group = dist.new_group(backend="nccl", timeout=processes.PATIENCE) if device.type == "cuda" else dist.group.WORLD
     assert isinstance(group, dist.ProcessGroup)
     return Team(dist.get_rank(), dist.get_world_size(), group)
 

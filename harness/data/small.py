@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +42,23 @@ def read_small(name: str, data_root: Path, *, download: bool = False) -> SmallSe
 
     Raises DataError where it is neither there nor can be fetched, or is damaged.
     """
+    if not download:
+        return _found(name, data_root)
+    if data_root.exists():
+        with suppress(DataError):  # absent, or half of it is
+            return _found(name, data_root)
+    _download(name, data_root)
+    return _found(name, data_root)
+
+
+def _found(name: str, data_root: Path) -> SmallSet:
     known = DATA_SETS[name]
     find, expected = READERS[name]
-    if download and not data_root.exists():
-        _download(name, data_root)
-    for attempt in range(2):
-        for place in places(known, data_root):
-            read = find(place)
-            if read is not None:
-                classes = CIFAR10_CLASSES if name == "cifar10" else DIGITS
-                return SmallSet(_checked(name, place, read("train")), _checked(name, place, read("test")), classes)
-        if not download or attempt:
-            break
-        _download(name, data_root)
+    for place in places(known, data_root):
+        read = find(place)
+        if read is not None:
+            classes = CIFAR10_CLASSES if name == "cifar10" else DIGITS
+            return SmallSet(_checked(name, place, read("train")), _checked(name, place, read("test")), classes)
     raise absent(known, name, data_root, f"{expected} in {data_root / name} were expected")
 
 

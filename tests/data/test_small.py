@@ -172,6 +172,10 @@ def test_a_download_is_asked_of_torchvision_and_its_failure_is_told(
     fetched.clear()
     read_small("mnist", tmp_path, download=True)
     assert not fetched
+    (tmp_path / "mnist" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match="t10k-labels"):
+        read_small("mnist", tmp_path)
+    assert len(read_small("mnist", tmp_path, download=True).test[1]) == 20
     monkeypatch.setattr("harness.data.small.USPS", Failed)
     with pytest.raises(DataError, match=r"usps could not be downloaded to .*usps: no network\.$"):
         read_small("usps", tmp_path, download=True)
