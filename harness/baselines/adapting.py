@@ -48,6 +48,8 @@ def check_baselines(run: Run) -> None:
 
 def adapt_baselines(run: Run) -> None:
     """Train the baselines that the run folder does not hold yet; one that diverges costs only itself."""
+    if run.settings.measured_baselines and (weights := run.settings.weights) is not None:
+        run.warn(f"the bank starts from {weights}, the baselines from random weights: they do not meet on equal terms")
     for name in run.settings.measured_baselines:
         if has_baseline(run.folder.baseline(name)):
             continue

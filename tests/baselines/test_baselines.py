@@ -129,6 +129,14 @@ def test_one_that_is_missing_is_trained_to_the_same_weights(runner: Runner, copi
     assert all(value.equal(after[name]) for name, value in before.items())
 
 
+def test_a_bank_that_starts_ahead_of_them_is_warned_of(runner: Runner, done: Done, tmp_path: Path) -> None:
+    weights = done.run / "bank"
+    adapted = runner("adapt", "--run", tmp_path / "run", "--baseline", NAME, "--weights", weights, *TINY_ADAPTATION)
+    assert adapted.code == 0
+    assert f"the bank starts from {weights}, the baselines from random weights" in adapted.err
+    assert "the baselines from random weights" not in done.told.err
+
+
 def test_one_that_diverges_costs_only_itself(runner: Runner, copied: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(copied.run / "baselines")
 
