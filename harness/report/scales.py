@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 _STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
 _FEWEST_TICKS, _MOST_TICKS = 3, 8
+#: Of the axis, between two ticks: what "200 µs" takes, and a gap.
+_LEAST_DISTANCE = 0.11
 
 
 def plain_log_ticks(axes: Axes, write: Callable[[float], str]) -> None:
@@ -19,12 +22,17 @@ def plain_log_ticks(axes: Axes, write: Callable[[float], str]) -> None:
     choices = [[step * 10.0**decade for decade in decades for step in steps] for steps in _STEPS]
     choices.insert(0, list(MaxNLocator(4).tick_values(low, high)))
     choices = [[tick for tick in ticks if low <= tick <= high] for ticks in choices]
-    readable = [ticks for ticks in choices if _FEWEST_TICKS <= len(ticks) <= _MOST_TICKS]
+    readable = [ticks for ticks in choices if _FEWEST_TICKS <= len(ticks) <= _MOST_TICKS and _apart(ticks, low, high)]
     ticks = readable[-1] if readable else choices[0]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     axes.set_xlim(low, high)
+
+
+def _apart(ticks: Sequence[float], low: float, high: float) -> bool:
+    least = _LEAST_DISTANCE * math.log(high / low)
+    return all(math.log(later / earlier) >= least for earlier, later in pairwise(ticks))
 
 
 def no_ticks(axes: Axes) -> None:

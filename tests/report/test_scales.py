@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -18,6 +20,8 @@ def test_ticks_of_any_range_lie_in_it_and_can_be_written(low: float) -> None:
         plain_log_ticks(axes, duration)
         ticks = axes.get_xticks()
         assert 2 <= len(ticks) <= 8
+        gaps = [np.log(later / earlier) / np.log(high / low) for earlier, later in pairwise(ticks)]
+        assert min(gaps) > 0.1  # their words do not meet
         assert low <= min(ticks)
         assert max(ticks) <= high
         assert len({axes.xaxis.get_major_formatter()(tick) for tick in ticks}) == len(ticks)
