@@ -108,5 +108,5 @@ def sentence(error: Exception) -> str:
         where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
         return f"{where}{first['msg']}".replace("Value error, ", "")
     if isinstance(error, OSError) and _of_a_refused_path(error):
-        return one_line(f"{error.filename} cannot be read: {error.strerror}")
+        return one_line(f"{error.filename} cannot be opened: {error.strerror}")
     return one_line(str(error)) or type(error).__name__

@@ -39,7 +39,7 @@ class TestUsageErrors:
             (("--profile-seconds", "inf"), "--profile-seconds"),
             (("--source", "images"), "belong together"),
             (("--source", "nowhere", "--target", "nowhere"), "nowhere does not exist"),
-            (("--source", "n" * 300, "--target", "nowhere"), f"{'n' * 300} cannot be read: File name too long"),
+            (("--source", "n" * 300, "--target", "nowhere"), f"{'n' * 300} cannot be opened: File name too long"),
             (("--resume",), "--resume needs --run"),
             (("--threads", "4000"), "threads"),
         ],
