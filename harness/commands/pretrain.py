@@ -39,7 +39,7 @@ class LengthOptions:
 
 
 @takes(
-    only(DataOptions, "source", "image_size", "model", "weights", "data_root", "download"),
+    only(DataOptions, "source", "image_size", "model", "weights", "data_root", "download", "workers"),
     LengthOptions,
     only(ScheduleOptions, "train_batch_size", "model_batch", "learning_rate"),
     TrainingOptions,

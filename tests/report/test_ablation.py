@@ -109,6 +109,19 @@ def test_correlations_are_averaged_over_seeds_as_fishers_z(tmp_path: Path) -> No
     assert f"| plain | 1/8 | {expected} |" in text
 
 
+@pytest.mark.filterwarnings("error")
+def test_seeds_that_do_not_differ_have_an_interval_of_no_width() -> None:
+    alike = [
+        o.model_copy(update={"method": name, "seed": s, "accuracy": 0.9})
+        for o in outcomes()[:1]
+        for s in range(3)
+        for name in ("a", "b")
+    ]
+    values = accuracies(alike)
+    assert format(values.difference(alike[0].task, "a", "b", alike[0].budget), ".1f") == "0.0 [0.0, 0.0]"
+    assert format(values.mean(alike[0].task, "a", alike[0].budget), ".1f") == "90.0 [90.0, 90.0]"
+
+
 def test_a_single_seed_is_written_without_an_interval(tmp_path: Path) -> None:
     text = write_ablation([o for o in outcomes() if o.seed == 0], [], tmp_path, [])
     assert "| slimda | 90.0 | 80.0 |" in text

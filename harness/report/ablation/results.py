@@ -74,5 +74,5 @@ def estimated(values: Sequence[float]) -> Estimate | None:
         return None
     if len(values) == 1:
         return Estimate(mean=values[0], low=float("nan"), high=float("nan"))
-    interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    return Estimate(mean=float(np.mean(values)), low=float(interval.low), high=float(interval.high))
+    mean, half = float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return Estimate(mean=mean, low=mean - half, high=mean + half)
