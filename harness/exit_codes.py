@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import traceback
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 from pydantic import ValidationError
 
@@ -96,7 +97,7 @@ def _code(problem: Exception) -> int:
     return next((_BY_KIND[kind] for kind in type(problem).__mro__ if kind in _BY_KIND), INTERNAL)
 
 
-def _of_a_refused_path(problem: Exception) -> bool:
+def _of_a_refused_path(problem: Exception) -> TypeGuard[OSError]:
     return isinstance(problem, OSError) and problem.errno in REFUSED and problem.filename is not None
 
 
@@ -107,6 +108,6 @@ def sentence(error: Exception) -> str:
         fields = [part for part in first["loc"] if isinstance(part, str)]  # the others are places in a comma list
         where = "".join(f"--{OPTIONS.get(part, part)}: " for part in fields[-1:]).replace("_", "-")
         return f"{where}{first['msg']}".replace("Value error, ", "")
-    if isinstance(error, OSError) and _of_a_refused_path(error):
+    if _of_a_refused_path(error):
         return one_line(f"{error.filename} cannot be opened: {error.strerror}")
     return one_line(str(error)) or type(error).__name__

@@ -18,6 +18,7 @@ from harness.ablation.measured import MEASURES, Subject
 from harness.ablation.parts import MODELS, read_part, write_part
 from harness.ablation.plan import Plan
 from harness.ablation.tasks import check_task, load_task
+from harness.ablation.variants import Variant
 from harness.adaptation import AdaptationDiverged
 
 
@@ -31,7 +32,7 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
         check_task(task, plan.network.image_size)
     (plan.folder / "cells").mkdir(parents=True, exist_ok=True)
     for task, seed in plan.units:
-        _digest(plan, task, seed)
+        _digest_of_finished(plan, task, seed)
     # The number of threads decides the last bits of a training: it must not depend on what else is asked for.
     threads = max(1, processes.usable_cores() // jobs)
     diverged: list[AdaptationDiverged] = []
@@ -71,20 +72,25 @@ def _run_unit(plan: Plan, task: str, seed: int) -> list[AdaptationDiverged]:
     if not missing:
         return []
     domains, held_out = load_task(task, seed, plan.data_root, plan.network.image_size)
-    if _digest(plan, task, seed) not in (None, domains.digest):
+    if _digest_of_finished(plan, task, seed) not in (None, domains.digest):
         raise _other_images(plan, task, seed)
-    diverged = []
+    diverged: dict[Variant, AdaptationDiverged] = {}
     for variant, part in missing:
+        if variant in diverged:
+            continue
         subject = Subject(plan, task, variant, variant.settings(plan.settings, seed), domains, held_out)
         try:
             write_part(plan.part_path(task, seed, variant, part), MEASURES[part](subject))
         except AdaptationDiverged as error:
-            diverged.append(AdaptationDiverged(f"{task}, seed {seed}, {variant.label}: {error}"))
-    return diverged
+            diverged[variant] = AdaptationDiverged(f"{task}, seed {seed}, {variant.label}: {error}")
+    return [*diverged.values()]
 
 
-def _digest(plan: Plan, task: str, seed: int) -> str | None:
-    """Return the digest of the images that the finished parts of a task and seed were made with; None: none is."""
+def _digest_of_finished(plan: Plan, task: str, seed: int) -> str | None:
+    """Return the digest of the images that the finished parts of a task and seed were made with; None: none is.
+
+    Raises AblationError where they are not of the plan's settings, or not of the same images.
+    """
     found = {
         read_part(plan, task, seed, variant, part, MODELS[part]).digest
         for variant, part in plan.wanted

@@ -116,6 +116,14 @@ def test_the_command_line_runs_experiments_and_resumes(runner: Runner, tmp_path:
     assert "other settings" in refused.sentence
 
 
+def test_what_diverged_is_told_once_with_exit_code_5(runner: Runner, tmp_path: Path) -> None:
+    torn = ("--seeds", 1, "--methods", "slimda", "--source-iterations", 2, "--iterations", 4, "--learning-rate", 1e30)
+    done = runner("ablation", "--run", tmp_path, "--quick", *torn)
+    assert done.code == 5
+    assert done.err.count("digits, seed 0, slimda: adaptation diverged") == 1
+    assert "The ablation ladder: nothing was left to report" in done.err
+
+
 def test_an_unknown_experiment_is_told_with_exit_code_2(runner: Runner, tmp_path: Path) -> None:
     refused = runner("ablation", "--run", tmp_path, "--experiments", "nonsense")
     assert refused.code == 2

@@ -49,6 +49,11 @@ def load(folders: tuple[str, str], workers: int = 0) -> Domains:
     return load_pair(*folders, size=SIZE, workers=workers)[0]
 
 
+def equal(first: Domains, second: Domains) -> bool:
+    pairs = zip(training_batches(first, draws()), training_batches(second, draws()), strict=True)
+    return all(a.equal(b) for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
 @pytest.mark.usefixtures("nothing_fits")
 def test_a_process_decodes_its_own_rows_of_a_batch_and_has_them_as_all_would(
     folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch
@@ -67,11 +72,6 @@ def test_a_process_decodes_its_own_rows_of_a_batch_and_has_them_as_all_would(
     assert part.source[1:3].equal(whole.source[1:3])
     assert part.target[3:].equal(whole.target[3:])
     assert part.labels.equal(whole.labels)
-
-
-def equal(first: Domains, second: Domains) -> bool:
-    pairs = zip(training_batches(first, draws()), training_batches(second, draws()), strict=True)
-    return all(a.equal(b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
 def test_files_kept_and_files_decoded_when_needed_give_the_same_images(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -68,17 +69,21 @@ def test_the_field_adapts_to_all_target_images_and_reports_on_the_same(tmp_path:
     assert sorted(held_out.labels.tolist()) == sorted(list(range(7)) * 3)
 
 
+def official_list(root: Path, domain: str, part: str, labels: Iterable[int], count: int) -> None:
+    """Write DomainNet's list of a part, with so many images of each class."""
+    entries: list[tuple[str, int | str]] = []
+    for label in labels:
+        for index in range(count):
+            path = f"{domain}/{numbered(345)[label]}/{part}{index}.jpg"
+            picture(root / "domainnet" / path, 0, (8, 8))
+            entries.append((path, label))
+    write_list(root / "domainnet" / f"{domain}_{part}.txt", entries)
+
+
 def test_official_lists_of_training_and_test_images_are_kept_apart(tmp_path: Path) -> None:
-    names = numbered(345)
     for domain in ("real", "sketch"):
-        for part, count in (("train", 2), ("test", 1)):
-            entries: list[tuple[str, int | str]] = []
-            for label, name in enumerate(names if part == "train" else names[:100]):
-                for index in range(count):
-                    path = f"{domain}/{name}/{part}{index}.jpg"
-                    picture(tmp_path / "domainnet" / path, 0, (8, 8))
-                    entries.append((path, label))
-            write_list(tmp_path / "domainnet" / f"{domain}_{part}.txt", entries)
+        official_list(tmp_path, domain, "train", range(345), 2)
+        official_list(tmp_path, domain, "test", range(100), 1)
     domains, held_out = load_pair("domainnet:real", "domainnet:sketch", data_root=tmp_path, size=SIZE)
     assert held_out is not None
     assert (len(domains.source), len(domains.source_check)) == (690, 100)
@@ -89,15 +94,9 @@ def test_official_lists_of_training_and_test_images_are_kept_apart(tmp_path: Pat
 def test_a_class_that_only_one_of_the_official_lists_has_is_a_class_all_the_same(tmp_path: Path) -> None:
     """So are DomainNet's paintings: no t-shirt to train on, no syringe to test with."""
     names = numbered(345)
-    for domain, without in (("real", {}), ("painting", {"train": 327, "test": 300})):
-        for part in ("train", "test"):
-            entries: list[tuple[str, int | str]] = []
-            for label, name in enumerate(names):
-                for index in range(2 if label != without.get(part) else 0):
-                    path = f"{domain}/{name}/{part}{index}.jpg"
-                    picture(tmp_path / "domainnet" / path, 0, (8, 8))
-                    entries.append((path, label))
-            write_list(tmp_path / "domainnet" / f"{domain}_{part}.txt", entries)
+    for part, absent in (("train", 327), ("test", 300)):
+        official_list(tmp_path, "real", part, range(345), 2)
+        official_list(tmp_path, "painting", part, [label for label in range(345) if label != absent], 2)
     to_paintings, told = load_pair("domainnet:real", "domainnet:painting", data_root=tmp_path, size=SIZE)
     assert told is not None
     assert (len(to_paintings.classes), len(to_paintings.target)) == (345, 688)

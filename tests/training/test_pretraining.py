@@ -60,6 +60,13 @@ def test_leaves_a_bank_that_names_held_out_source_images(pretrained: tuple[Path,
     assert all(bool(value.isfinite().all()) for value in bank.state_dict().values())
 
 
+def test_a_bank_that_fails_the_check_is_kept_and_told_with_exit_code_5(tmp_path: Path, own_cache: Path) -> None:
+    done = run_here("pretrain", "--iterations", "1", "--learning-rate", "1e-9", "--run", tmp_path / "run")
+    assert done.code == 5
+    assert "nothing usable: of the largest subnet, it names only" in done.sentence
+    assert set(load_bank(tmp_path / "run" / "bank")[1]["source_accuracy"]) == {"1", "1/4", "1/16", "1/64"}
+
+
 def test_starts_from_weights_and_says_so(pretrained: tuple[Path, Result], tmp_path: Path) -> None:
     given, run = pretrained[0] / "bank", tmp_path / "run"
     done = run_here("pretrain", "--iterations", "1", "--weights", given, "--run", run)
