@@ -23,6 +23,7 @@ from harness.ablation import (
     warnings,
     write_experiment,
 )
+from harness.adaptation import find_hardware
 from harness.console import Console
 from harness.exit_codes import code_of, guarded
 from harness.files import WriteError
@@ -159,6 +160,7 @@ def execute_ablation(options: Mapping[str, Any]) -> int:
             evaluations=settings.effort.evaluations,
             score_images=settings.effort.score_images,
             network=chosen_network(settings.model, settings.image_size, settings.weights),
+            hardware=find_hardware(settings.train_device, settings.train_precision),
             quick=settings.quick,
         )
         if options["download"]:

@@ -9,13 +9,15 @@ from pathlib import Path
 import torch
 
 from devices.agent.processor import name
+from harness.adaptation import Hardware
 
 
-def machine() -> str:
-    """Return processor, cores and torch's version."""
+def machine(hardware: Hardware) -> str:
+    """Return processor, cores, torch's version, and what was trained on where that is not the processor in float32."""
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         cpuinfo = ""
     processor = name(cpuinfo) or platform.processor() or platform.machine()
-    return f"{processor}, {os.cpu_count()} cores; torch {torch.__version__}"
+    trained = "" if hardware == Hardware() else f"; trained on {hardware}"
+    return f"{processor}, {os.cpu_count()} cores; torch {torch.__version__}{trained}"

@@ -168,7 +168,7 @@ def _about(subject: Subject) -> dict[str, Any]:
         "settings": subject.settings,
         "digest": subject.domains.digest,
         "network": subject.plan.network,
-        "machine": machine(),
+        "machine": machine(subject.plan.hardware),
     }
 
 

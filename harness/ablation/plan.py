@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.ablation.experiments import Experiment, PartName
 from harness.ablation.network import Network
 from harness.ablation.variants import Variant
-from harness.adaptation import AdaptationSettings
+from harness.adaptation import AdaptationSettings, Hardware
 
 BUDGETS = ("1", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64")
 
@@ -37,6 +37,8 @@ class Plan:
     correlated: int = 36
     """Random architectures just below each budget with which UPEM is held against accuracy."""
     network: Network = field(default_factory=Network)
+    hardware: Hardware = field(default_factory=Hardware)
+    """What the banks are trained on; they are measured on the processor."""
     quick: bool = False
     """Whether the defaults are those of `--quick`."""
 

@@ -20,7 +20,7 @@ from harness.ablation.parts import (
 )
 from harness.ablation.plan import Plan
 from harness.ablation.variants import Variant
-from harness.adaptation import METHODS
+from harness.adaptation import METHODS, Hardware, find_hardware
 from harness.report.ablation import (
     Course,
     Sheet,
@@ -90,6 +90,7 @@ def command(plan: Plan, experiment: Experiment) -> str:
     if plan.data_root is not None:
         words += ["--data-root", "DATA"]
     words += _network_options(plan.network)
+    words += _hardware_options(plan.hardware)
     if plan.quick:
         words.append("--quick")
     defaults = settings_from({"quick": plan.quick}).adaptation
@@ -110,6 +111,11 @@ def _network_options(network: Network) -> Iterator[str]:
         yield from ("--image-size", str(network.image_size))
     if network.weights is not None:
         yield from ("--weights", network.weights)
+
+
+def _hardware_options(hardware: Hardware) -> Iterator[str]:
+    if hardware != find_hardware():
+        yield from ("--train-device", hardware.kind, "--train-precision", "bf16" if hardware.bf16 else "fp32")
 
 
 def _write_accuracies(plan: Plan, experiment: Experiment) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 from threading import Thread
 
 import torch
@@ -23,7 +24,7 @@ from harness.adaptation import AdaptationDiverged
 
 
 def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) -> list[AdaptationDiverged]:
-    """Make what is missing, `jobs` tasks and seeds at a time, with equal parts of the cores.
+    """Make what is missing, `jobs` tasks and seeds at a time, with equal parts of the cores, and of the GPUs in turn.
 
     Returns what diverged; everything else is made. Raises AblationError, before anything is trained, where the folder
     holds results of other settings, and where it holds results of other images.
@@ -39,7 +40,9 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
     done, each = 0, len(plan.wanted)
     progress(done, each * len(plan.units))
     ended, lifeline = Pipe(duplex=False)
-    with ended, lifeline, ProcessPoolExecutor(jobs, get_context("spawn"), _begin_worker, (threads, ended)) as pool:
+    spawning = get_context("spawn")
+    begun = (threads, ended, plan.hardware.kind, spawning.Value("i", 0))
+    with ended, lifeline, ProcessPoolExecutor(jobs, spawning, _begin_worker, begun) as pool:
         try:
             for future in as_completed([pool.submit(_run_unit, plan, task, seed) for task, seed in plan.units]):
                 diverged += future.result()
@@ -54,10 +57,17 @@ def run_ablation(plan: Plan, jobs: int, progress: Callable[[int, int], None]) ->
     return diverged
 
 
-def _begin_worker(threads: int, ended: Connection) -> None:
-    """Have a worker end when the process that started it does, or hangs up: Ctrl-C is for that one alone."""
+def _begin_worker(threads: int, ended: Connection, kind: str, workers: Synchronized[int]) -> None:
+    """Have a worker end when the process that started it does, or hangs up: Ctrl-C is for that one alone.
+
+    Where there are GPUs, the first worker trains on the first, the second on the second, and so on.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    if kind == "cuda":
+        with workers.get_lock():
+            torch.cuda.set_device(workers.value % torch.cuda.device_count())
+            workers.value += 1
     Thread(target=_end_with, args=(ended,), daemon=True).start()
 
 

@@ -39,7 +39,7 @@ def adapted_bank(plan: Plan, task: str, seed: int, variant: Variant, domains: Do
             return bank, about["losses"]
         bank = _new_bank(plan, domains, seed, variant.method)
         if variant.method == "standalone":
-            bank, losses = _trained_apart(bank, domains, settings, folder), []
+            bank, losses = _trained_apart(plan, bank, domains, settings, folder), []
         else:
             bank.load_state_dict(source_bank(plan, seed, domains).state_dict())
             traced = variant.training(plan.settings) in TRACED
@@ -58,7 +58,8 @@ def source_bank(plan: Plan, seed: int, domains: Domains) -> ModelBank:
         if (folder / "bank.json").exists():
             return _kept(plan, folder, settings, domains.source_digest)[0]
         bank = _new_bank(plan, domains, seed, "source-only")
-        train(bank, domains, settings, capacity=ComplexityCounter(bank).macs, checkpoint=folder / CHECKPOINT)
+        capacity = ComplexityCounter(bank).macs
+        train(bank, domains, settings, capacity=capacity, hardware=plan.hardware, checkpoint=folder / CHECKPOINT)
         _save(bank, folder, _about(plan, settings, domains.source_digest))
         return bank
 
@@ -104,13 +105,23 @@ def _trained(
             save_bank(bank, _on_the_way(folder, done), _about(plan, settings, domains.digest))
 
     rest = settings.model_copy(update={"source_iterations": 0})
-    capacity = ComplexityCounter(bank).macs
-    return train(bank, domains, rest, capacity=capacity, checkpoint=folder / CHECKPOINT, progress=progress)
+    return train(
+        bank,
+        domains,
+        rest,
+        capacity=ComplexityCounter(bank).macs,
+        hardware=plan.hardware,
+        checkpoint=folder / CHECKPOINT,
+        progress=progress,
+    )
 
 
-def _trained_apart(bank: ModelBank, domains: Domains, settings: AdaptationSettings, folder: Path) -> ModelBank:
+def _trained_apart(
+    plan: Plan, bank: ModelBank, domains: Domains, settings: AdaptationSettings, folder: Path
+) -> ModelBank:
     apart = create_standalone_bank(bank, budget_architectures(bank).values())
-    train_apart(apart, domains, settings, capacity=ComplexityCounter(bank).macs, checkpoints=folder)
+    capacity = ComplexityCounter(bank).macs
+    train_apart(apart, domains, settings, capacity=capacity, hardware=plan.hardware, checkpoints=folder)
     return apart
 
 

@@ -25,8 +25,15 @@ class Hardware:
 
     @property
     def device(self) -> torch.device:
-        """The device of this process: under torchrun each has a GPU of its own."""
-        return torch.device("cuda", _variable("LOCAL_RANK", 0)) if self.kind == "cuda" else torch.device("cpu")
+        """The device of this process: under torchrun each has a GPU of its own, elsewhere it is the current one."""
+        if self.kind == "cpu":
+            return torch.device("cpu")
+        return torch.device("cuda", _variable("LOCAL_RANK", torch.cuda.current_device()))
+
+    def __str__(self) -> str:
+        """Return it in words, for a table's notes."""
+        name = torch.cuda.get_device_name(self.device) if self.kind == "cuda" else "the processor"
+        return f"{name}, convolutions in {'bfloat16' if self.bf16 else 'float32'}"
 
 
 def find_hardware(device: TrainDevice = "auto", precision: TrainPrecision = "auto") -> Hardware:

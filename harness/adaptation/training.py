@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,21 @@ def _steps(training: Training) -> Iterator[Taken]:
         if step == settings.source_iterations:
             # The momentum of the source phase would drag the adaptation.
             optimiser = _optimiser(bank, settings, hardware)
-        yield Taken(step + 1, _step(training, optimiser, team, step, subnets, batch), optimiser)
+        with _memory_told():
+            seen = _step(training, optimiser, team, step, subnets, batch)
+        yield Taken(step + 1, seen, optimiser)
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Turn a GPU whose memory is used up into a sentence that says what needs less of it."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            "the GPU's memory does not suffice for a step of training; give --one-at-a-time, or a smaller "
+            "--train-batch-size"
+        ) from None
 
 
 def _step(

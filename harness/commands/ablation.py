@@ -14,6 +14,7 @@ from harness.commands.options import (
     RunOptions,
     ScheduleOptions,
     TellingOptions,
+    TrainingOptions,
     only,
     takes,
 )
@@ -98,6 +99,7 @@ class FolderOptions:
     ExperimentOptions,
     only(DataOptions, "download", "model", "weights", "image_size"),
     ScheduleOptions,
+    only(TrainingOptions, "train_device", "train_precision"),
     FolderOptions,
     only(RunOptions, "quick"),
     only(TellingOptions, "quiet", "debug"),

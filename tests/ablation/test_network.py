@@ -195,6 +195,12 @@ def test_the_command_line_starts_from_a_bank_and_names_it(runner: Runner, tmp_pa
         (("--tasks", "usps-mnist", "--image-size", "32"), "the images of the task usps-mnist have a fixed size"),
         (("--model", "resnet51"), "unknown model 'resnet51'"),
         (("--weights", "absent"), "there is no weights file absent"),
+        (("--train-precision", "fp8"), "--train-precision: Input should be 'auto', 'fp32' or 'bf16'"),
+        pytest.param(
+            ("--train-device", "cuda"),
+            "PyTorch finds no GPU here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_with_exit_code_2(

@@ -10,6 +10,7 @@ import pytest
 from harness.ablation import Plan, chosen_experiments, write_experiment
 from harness.ablation.machine import machine
 from harness.ablation.reporting import command, warnings
+from harness.adaptation import Hardware, find_hardware
 from tests.ablation.conftest import MEASURED
 from tests.ablation.plans import TINY, plan
 from tests.runs import Runner
@@ -42,7 +43,7 @@ def test_every_experiment_leaves_its_files_with_command_and_machine(read_only: P
     assert left == set(FILES[name])
     (markdown,) = [file for file in FILES[name] if file.endswith(".md")]
     assert (read_only.folder / markdown).read_text(encoding="utf-8") == text
-    assert f"- machine: {machine()}\n" in text
+    assert f"- machine: {machine(Hardware())}\n" in text
     assert f"python benchmark.py ablation --experiments {name} --tasks digits --seeds 1" in text
     assert "nan" not in text
     for file in left:
@@ -77,6 +78,14 @@ def test_the_command_names_every_setting_that_is_not_the_default(tmp_path: Path)
     words = shlex.split(command(asked, asked.experiments[0]))
     expected = "--experiments ladder --tasks digits --seeds 2 --methods symnet --data-root DATA --source-iterations 2"
     assert words[3:] == [*expected.split(), "--iterations", "4", "--train-batch-size", "16", "--model-batch", "3"]
+
+
+def test_command_and_machine_tell_a_hardware_that_would_not_be_taken_anyway(tmp_path: Path) -> None:
+    asked = plan(tmp_path, hardware=Hardware("cpu", bf16=True))
+    assert "--train-device cpu --train-precision bf16 " in command(asked, asked.experiments[0])
+    asked = plan(tmp_path, hardware=find_hardware())
+    assert "--train-device" not in command(asked, asked.experiments[0])
+    assert machine(Hardware("cpu", bf16=True)).endswith("; trained on the processor, convolutions in bfloat16")
 
 
 def test_a_ladder_without_correlation_leaves_no_scores_and_its_command_says_so(read_only: Plan) -> None:

@@ -19,10 +19,10 @@ from harness.ablation.experiments import chosen_experiments
 from harness.ablation.measured import FOLLOWED
 from harness.ablation.parts import Cell, ConvergencePart, CorrelationPart, SearchPart, UpemPart, read_part
 from harness.ablation.tasks import load_task
-from harness.ablation.training import adapted_bank
+from harness.ablation.training import adapted_bank, source_bank
 from harness.ablation.variants import Variant, variant
-from harness.adaptation import training
-from harness.bank import create_bank, load_bank
+from harness.adaptation import Hardware, training
+from harness.bank import create_bank, load_bank, state_digest
 from harness.costs import ComplexityCounter
 from harness.report.ablation import UPEM_FORMS
 from tests.ablation.conftest import MEASURED
@@ -138,6 +138,19 @@ def test_a_training_that_was_ended_goes_on_where_it_was(
     for name, weight in undisturbed.state_dict().items():
         torch.testing.assert_close(bank.state_dict()[name], weight, rtol=1e-3, atol=1e-4)
     assert list(tmp_path.rglob("checkpoint*")) == []
+
+
+def test_every_bank_is_trained_in_the_precision_that_is_asked_for(tmp_path: Path) -> None:
+    domains, _ = load_task("digits", 0, None)
+    for method in ("slimda", "standalone"):
+        weights = set()
+        for bf16 in (False, True):
+            asked = plan(tmp_path / str(bf16), hardware=Hardware("cpu", bf16))
+            bank, _ = adapted_bank(asked, "digits", 0, variant(method, method), domains)
+            weights.add(state_digest(bank.state_dict()))
+        assert len(weights) == 2
+    sources = [source_bank(plan(tmp_path / name), 0, domains) for name in ("False", "True")]
+    assert state_digest(sources[0].state_dict()) != state_digest(sources[1].state_dict())
 
 
 def test_cells_of_other_settings_are_refused_before_anything_is_trained(finished: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.adaptation import AdaptationDiverged, AdaptationSettings, CheckpointError, train_apart, training
+from harness.adaptation import (
+    AdaptationDiverged,
+    AdaptationSettings,
+    CheckpointError,
+    TrainingError,
+    train_apart,
+    training,
+)
 from harness.adaptation.batches import model_batch
 from harness.adaptation.training import train
 from harness.bank import Architecture, ModelBank, StandaloneBank, create_bank, create_standalone_bank
@@ -208,3 +215,13 @@ def test_a_diverging_training_stops_and_says_so(domains: Domains) -> None:
     bank.heads.source.weight.data.fill_(float("nan"))
     with pytest.raises(AdaptationDiverged, match="diverged: the loss is nan at step 1"):
         train(bank, domains, SETTINGS, capacity=capacity)
+
+
+def test_a_gpu_s_memory_that_does_not_suffice_is_one_sentence(
+    domains: Domains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(self: ModelBank, *arguments: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.53 GiB.")
+
+    monkeypatch.setattr(ModelBank, "features", exhausted)
+    assert "give --one-at-a-time" in refusal(lambda: weights(domains), TrainingError)
