@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from harness.data.augmentation import augment
 from harness.data.domains import Preprocessing
-from harness.data.reading import centre, read_resized, resize
+from harness.data.reading import centre, check_file, read_resized, resize
 
 READERS = 4
 Progress = Callable[[int, int], None]
@@ -134,6 +134,13 @@ class ImageFiles:
         if self._resized is not None:
             return self._resized[index]
         return read_resized(self._files[index], self._preprocessing)
+
+
+def check_files(files: Sequence[Path], preprocessing: Preprocessing, progress: Callable[[], None]) -> None:
+    """Raise DataError where a file is missing, cut off or no image: better now than in the middle of a training."""
+    with ThreadPoolExecutor(READERS) as readers:
+        for _ in readers.map(lambda file: check_file(file, preprocessing), files):
+            progress()
 
 
 def decode(files: Sequence[Path], preprocessing: Preprocessing, progress: Callable[[], None]) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.data.domains import CALIBRATION_PIXELS, DataError, Domains, LabelledImages, Preprocessing, TargetLabels
 from harness.data.finding import find_side, find_sides
-from harness.data.images import ImageFiles, Pixels, Progress, decode
+from harness.data.images import ImageFiles, Pixels, Progress, check_files, decode
 from harness.data.sides import Part, Side, agreed, check
 from harness.data.splitting import split, split_classwise
 
@@ -130,7 +130,7 @@ def _labelled(ready: dict[int, ImageFiles | Pixels], part: Part, index: Tensor) 
 def _images(
     parts: Sequence[Part], preprocessing: Preprocessing, progress: Progress | None
 ) -> list[ImageFiles | Pixels]:
-    """All parts' images; files are decoded once and kept where all of them fit into memory."""
+    """All parts' images; files are decoded once and kept where all of them fit into memory, else looked at once."""
     total = sum(len(part) for part in parts if not isinstance(part.raw, Tensor))
     keep = total * _bytes_of_one(preprocessing) <= IN_MEMORY_BYTES
     done = 0
@@ -145,9 +145,11 @@ def _images(
     for part in parts:
         if isinstance(part.raw, Tensor):
             found.append(Pixels(part.raw, preprocessing))
+        elif keep:
+            found.append(ImageFiles(part.raw, preprocessing, decode(part.raw, preprocessing, one_more)))
         else:
-            resized = decode(part.raw, preprocessing, one_more) if keep else None
-            found.append(ImageFiles(part.raw, preprocessing, resized))
+            check_files(part.raw, preprocessing, one_more)
+            found.append(ImageFiles(part.raw, preprocessing, None))
     return found
 
 

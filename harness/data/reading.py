@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -15,6 +16,8 @@ from harness.data.domains import DataError, Preprocessing
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF")
+#: What files of these formats end with, where none of them is missing.
+ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 MAX_PIXELS = 64_000_000
 MAX_ASPECT = 20
 # What Pillow's decoders raise for files that are damaged, foreign or too large.
@@ -32,6 +35,20 @@ def read_resized(file: Path, preprocessing: Preprocessing) -> Tensor:
     except UNREADABLE as error:
         raise DataError(f"The image {file} cannot be read: {reason(error)}.") from None
     return resize(v2.functional.pil_to_tensor(image), preprocessing)
+
+
+def check_file(file: Path, preprocessing: Preprocessing) -> None:
+    """Raise DataError where an image cannot be read, as far as its two ends tell; it is decoded where they do not."""
+    try:
+        with Image.open(file, formats=FORMATS) as opened, file.open("rb") as content:
+            _check_dimensions(opened)
+            ending = ENDINGS.get(opened.format or "", b"")
+            content.seek(-len(ending), os.SEEK_END)
+            whole = ending != b"" and content.read() == ending
+    except UNREADABLE as error:
+        raise DataError(f"The image {file} cannot be read: {reason(error)}.") from None
+    if not whole:
+        read_resized(file, preprocessing)
 
 
 def resize(images: Tensor, preprocessing: Preprocessing) -> Tensor:

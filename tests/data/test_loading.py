@@ -143,16 +143,55 @@ def test_small_sets_are_warped_not_cropped(tmp_path: Path) -> None:
 def test_a_bad_image_is_named_in_one_sentence_wherever_it_is_decoded(
     folders: tuple[str, str], tmp_path: Path, workers: int
 ) -> None:
+    domains = load(folders, workers)
     for file in (tmp_path / "target").glob("*/*.png"):
         file.write_bytes(file.read_bytes()[:200])
-    domains = load(folders, workers)
     with pytest.raises(DataError, match=r"^The image .*target/[ab]/\d.png cannot be read: .*\.$") as told:
         list(training_batches(domains, draws()))
     assert "\n" not in str(told.value)
 
 
 @pytest.mark.usefixtures("nothing_fits")
-def test_a_decompression_bomb_is_refused_when_it_is_decoded(folders: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["jpeg", "png", "bmp"])
+def test_a_file_that_is_cut_off_is_named_before_training(folders: tuple[str, str], tmp_path: Path, format: str) -> None:
+    file = tmp_path / "target" / "b" / f"cut.{format}"
+    Image.open(tmp_path / "target" / "b" / "0.png").resize((64, 64)).save(file)
+    load(folders)
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(DataError, match=rf"^The image .*target/b/cut.{format} cannot be read: .*truncated.*\.$"):
+        load(folders)
+
+
+@pytest.mark.usefixtures("nothing_fits")
+@pytest.mark.parametrize("content", [b"", b"<html>Not found</html>"])
+def test_what_is_no_image_is_named_before_training(folders: tuple[str, str], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "source" / "a" / "page.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=r"source/a/page.jpg cannot be read: it is not an image of a known format\.$"):
+        load(folders)
+
+
+@pytest.mark.usefixtures("nothing_fits")
+@pytest.mark.parametrize("format", ["jpeg", "png"])
+def test_a_whole_file_is_not_decoded_only_to_see_that_it_is_whole(
+    folders: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    for file in (tmp_path / "target").glob("*/*.png"):
+        Image.open(file).save(file.with_suffix(f".{format}"))
+    read = []
+    monkeypatch.setattr("harness.data.reading.read_resized", lambda file, preprocessing: read.append(file))
+    load(folders)
+    assert read == []
+
+
+@pytest.mark.usefixtures("nothing_fits")
+def test_what_follows_an_image_in_its_file_does_no_harm(folders: tuple[str, str], tmp_path: Path) -> None:
+    for file in (tmp_path / "target").glob("*/*.png"):
+        file.write_bytes(file.read_bytes() + b"more")
+    assert len(list(training_batches(load(folders), draws()))) == 3
+
+
+@pytest.mark.usefixtures("nothing_fits")
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(folders: tuple[str, str], tmp_path: Path) -> None:
     for file in (tmp_path / "source").glob("*/*.png"):
         file.unlink()
         Image.new("1", (9000, 9000)).save(file)
