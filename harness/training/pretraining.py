@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from harness.adaptation import AdaptationSettings, check_health, find_hardware, train
-from harness.bank import Architecture, ModelBank, save_bank
+from harness.bank import Architecture, ModelBank, load_bank, save_bank
 from harness.costs import ComplexityCounter
 from harness.data import Domains
 from harness.data.domains import Undecoded
@@ -44,11 +44,23 @@ def pretraining_from(options: Mapping[str, Any]) -> RunSettings:
 
 
 def pretrain(run: Run) -> None:
-    """Train the bank on the labelled images and leave it in the run folder; done once, resumed where it was killed."""
+    """Train the bank on the labelled images and leave it in the run folder; done once, resumed where it was killed.
+
+    What it looks like is said every time. Raises AdaptationDiverged where nothing of it is usable.
+    """
+    domains = own_target(run.domains)
     if (run.folder.bank / "bank.json").exists():
+        bank, _ = load_bank(run.folder.bank)
         run.console.say(f"the bank in {run.folder.bank} is finished")
-        return
-    bank, domains = new_bank(run, run.settings.weights), own_target(run.domains)
+    else:
+        bank = _pretrained(run, domains)
+        run.console.say(f"the bank is in {run.folder.bank}")
+    for warning in check_health(bank, domains):
+        run.warn(warning)
+
+
+def _pretrained(run: Run, domains: Domains) -> ModelBank:
+    bank = new_bank(run, run.settings.weights)
     settings = at_length(run.settings, len(domains.source))
     hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
     with following(run, "pretraining") as told, run.folder.timed("pretrain"):
@@ -69,9 +81,7 @@ def pretrain(run: Run) -> None:
     save_bank(bank, run.folder.bank, {**about, "preprocessing": domains.preprocessing.model_dump(mode="json")})
     accuracies = ", ".join(f"{value:.1%} at {share}" for share, value in run.folder.record.source_accuracy.items())
     run.console.say(f"held-out source accuracy by share of the multiply-adds: {accuracies}")
-    run.console.say(f"the bank is in {run.folder.bank}")
-    for warning in check_health(bank, domains):
-        run.warn(warning)
+    return bank
 
 
 def own_target(domains: Domains) -> Domains:

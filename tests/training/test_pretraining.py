@@ -61,9 +61,10 @@ def test_leaves_a_bank_that_names_held_out_source_images(pretrained: tuple[Path,
 
 
 def test_a_bank_that_fails_the_check_is_kept_and_told_with_exit_code_5(tmp_path: Path, own_cache: Path) -> None:
-    done = run_here("pretrain", "--iterations", "1", "--learning-rate", "1e-9", "--run", tmp_path / "run")
-    assert done.code == 5
-    assert "nothing usable: of the largest subnet, it names only" in done.sentence
+    for options in (("--iterations", "1", "--learning-rate", "1e-9"), ("--resume",)):
+        done = run_here("pretrain", "--run", tmp_path / "run", *options)
+        assert done.code == 5
+        assert "nothing usable: of the largest subnet, it names only" in done.sentence
     assert set(load_bank(tmp_path / "run" / "bank")[1]["source_accuracy"]) == {"1", "1/4", "1/16", "1/64"}
 
 
