@@ -17,7 +17,7 @@ import typer
 
 from harness.ablation.budgets import budget_architectures
 from harness.ablation.tasks import load_task
-from harness.adaptation import estimated_accuracy, examine
+from harness.adaptation import look_ahead
 from harness.bank import load_bank
 from harness.results.evaluation import target_accuracy
 
@@ -42,11 +42,14 @@ def main(
             for budget, arch in budget_architectures(bank).items():
                 if budget not in BUDGETS:
                     continue
-                source = examine(bank, arch, domains).source_accuracy
                 real = float(target_accuracy(bank, arch, domains.calibration, labels).value)
-                estimate = estimated_accuracy(bank, arch, domains)
-                errors.append(abs(estimate - real))
-                print(f"| {task} | {seed} | {budget} | {source:.1%} | {real:.1%} | {estimate:.1%} |", flush=True)
+                ahead = look_ahead(bank, arch, domains)
+                errors.append(abs(ahead.target_accuracy - real))
+                print(
+                    f"| {task} | {seed} | {budget} | {ahead.source_accuracy:.1%} | {real:.1%} | "
+                    f"{ahead.target_accuracy:.1%} |",
+                    flush=True,
+                )
     print(f"\noff by {100 * sum(errors) / len(errors):.1f} points on average, {100 * max(errors):.1f} at most")
 
 

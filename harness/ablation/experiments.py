@@ -117,9 +117,11 @@ _ALL = (
         "Weight of SymNet's entropy loss on target images",
         (
             SLIMDA,
+            variant("slimda, weight 1", entropy_weight=1.0),
             variant("slimda, weight 0.1", entropy_weight=0.1),
             variant("slimda, without", entropy_weight=0.0),
             variant("symnet", "symnet"),
+            variant("symnet, weight 1", "symnet", entropy_weight=1.0),
             variant("symnet, without", "symnet", entropy_weight=0.0),
         ),
         reference="slimda",

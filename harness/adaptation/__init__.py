@@ -1,7 +1,7 @@
 """Adaptation: SymNet and SEED losses, the ablation ladder, the training loop, resume, and a label-free health check."""
 
 from harness.adaptation.checkpoint import CheckpointError
-from harness.adaptation.foresight import estimated_accuracy, forewarning
+from harness.adaptation.foresight import Foresight, look_ahead
 from harness.adaptation.hardware import Hardware, TrainDevice, TrainingError, TrainPrecision, find_hardware
 from harness.adaptation.health import Health, check_health, examine
 from harness.adaptation.settings import DEPLOYED_HEAD, METHODS, AdaptationSettings, Confidence, Method
@@ -15,6 +15,7 @@ __all__ = [
     "AdaptationSettings",
     "CheckpointError",
     "Confidence",
+    "Foresight",
     "Hardware",
     "Health",
     "Method",
@@ -22,10 +23,9 @@ __all__ = [
     "TrainPrecision",
     "TrainingError",
     "check_health",
-    "estimated_accuracy",
     "examine",
     "find_hardware",
-    "forewarning",
+    "look_ahead",
     "train",
     "train_apart",
 ]

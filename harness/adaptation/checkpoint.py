@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,49 +21,60 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be resumed from; the message says why in one sentence."""
 
 
+@dataclass
+class Stand:
+    """How far a training is."""
+
+    losses: list[float]
+    """Of every step that was taken."""
+    settled: AdaptationSettings
+    """The settings, from the adaptation on with what they leave open until then."""
+
+
 def save_checkpoint(
     path: Path,
     bank: ModelBank,
     optimiser: torch.optim.Optimizer,
     settings: AdaptationSettings,
     key: str,
-    losses: Sequence[float],
+    stand: Stand,
 ) -> None:
-    """Write everything that resuming needs, on any device and in any number of processes; `losses` has every step's.
+    """Write everything that resuming needs, on any device and in any number of processes.
 
     Randomness, the order of the images and the schedule follow from seed and step alone.
     """
     tensors = {f"bank.{name}": value.contiguous() for name, value in bank.state_dict().items()}
-    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    tensors["losses"] = torch.tensor(stand.losses, dtype=torch.float64)
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
     with whole(path) as partial:
-        save_file(tensors, partial, {"settings": settings.model_dump_json(), "key": key})
+        about = {"settings": settings.model_dump_json(), "settled": stand.settled.model_dump_json(), "key": key}
+        save_file(tensors, partial, about)
 
 
 def load_checkpoint(
     path: Path, bank: ModelBank, optimiser: torch.optim.Optimizer, settings: AdaptationSettings, key: str
-) -> list[float]:
-    """Restore bank and optimiser and return the losses of the finished steps; none where there is no checkpoint.
+) -> Stand:
+    """Restore bank and optimiser and return where training stands: at its beginning, where there is no checkpoint.
 
     `key` says from what and on what is trained (initial weights, data, subnets). Raises CheckpointError where the
     checkpoint is of another training.
     """
     if not path.exists():
-        return []
+        return Stand([], settings)
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         same = AdaptationSettings.model_validate_json(about.get("settings", "")) == settings
+        settled = AdaptationSettings.model_validate_json(about.get("settled", ""))
         if not same or about.get("key") != key:
             raise CheckpointError(
                 f"{path} belongs to a training with other settings, data or initial weights; use a new run folder"
             )
         bank.load_state_dict(_below(tensors, "bank."))
         _restore(optimiser, _below(tensors, "optimiser."))
-        losses: list[float] = tensors["losses"].flatten().tolist()
-        return losses
+        return Stand(tensors["losses"].flatten().tolist(), settled)
     except CheckpointError:
         raise
     except (ValidationError, KeyError) as error:

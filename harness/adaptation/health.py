@@ -5,7 +5,6 @@ Two things are known without them: how often each class occurs in the source, an
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,7 @@ from torch import Tensor
 
 from harness.adaptation.training import AdaptationDiverged
 from harness.bank import Architecture, ModelBank, StandaloneBank
-from harness.data import Domains, LabelledImages
-from harness.data.domains import CALIBRATION_PIXELS
+from harness.data import Domains
 
 #: A class counts as lost when it is predicted less than this share of its frequency in the source, and so seldom by
 #: chance alone in this share of healthy subnets.
@@ -69,7 +67,7 @@ class Health:
 def examine(bank: ModelBank, arch: Architecture, domains: Domains) -> Health:
     """Run a subnet on unlabelled target and held-out source images, each with its own domain's statistics."""
     probabilities = bank.logits(domains.calibration, arch).softmax(dim=1)
-    check = in_one_pass(domains.source_check)
+    check = domains.source_check.in_one_pass()
     count = len(domains.classes)
     prior = torch.bincount(domains.source.labels, minlength=count) / len(domains.source)
     predicted = torch.bincount(probabilities.argmax(dim=1), minlength=count)
@@ -99,13 +97,6 @@ def _lost(predicted: Tensor, prior: Tensor) -> Tensor:
     total = int(predicted.sum())
     seldom = binom.cdf(predicted.numpy(), total, prior.double().numpy()) < BY_CHANCE / len(prior)
     return (predicted < LOST * prior * total) & torch.from_numpy(seldom)
-
-
-def in_one_pass(images: LabelledImages) -> LabelledImages:
-    """Return all images, or every so many-th: as many as one forward pass can hold."""
-    height, width = images.images.shape[2:]
-    every = math.ceil(len(images) / max(64, CALIBRATION_PIXELS // (height * width)))
-    return LabelledImages(images.images[::every], images.labels[::every])
 
 
 def check_health(bank: ModelBank, domains: Domains) -> list[str]:

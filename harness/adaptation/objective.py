@@ -92,9 +92,10 @@ def adaptation_losses(
             )
             beliefs = torch.stack([_belief(bank, target, settings) for target in targets])
             knowledge = teach(beliefs, subnets, settings, capacity)
+    entropy_weight = 1.0 if settings.entropy_weight is None else settings.entropy_weight
     for index, subnet in enumerate(subnets):
         features = kept[index] if kept is not None else extract(forward, subnet, batch)
-        loss = symnet_loss(bank, features, batch.labels, weight, settings.entropy_weight)
+        loss = symnet_loss(bank, features, batch.labels, weight, entropy_weight)
         if knowledge is not None and not (settings.method == "distill" and index == 0):
             loss = loss + _knowledge_weight(settings, weight) * received_loss(bank, features, knowledge, settings)
         if settings.method == "slimda" and settings.adapted_head_on_source:

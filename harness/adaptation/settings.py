@@ -42,8 +42,9 @@ class AdaptationSettings(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 0.005
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     gradient_norm: Annotated[float, Field(gt=0)] = 5.0
-    entropy_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of SymNet's L_em, the entropy of the target predictions, beside lambda."""
+    entropy_weight: Annotated[float, Field(ge=0)] | None = None
+    """Weight of SymNet's L_em, the entropy of the target predictions, beside lambda; None: 1 where the source is learnt
+    well enough to show that its classes lie apart, else 0 (`foresight`)."""
     temperature: Annotated[float, Field(gt=0)] = 0.5
     confidence: Confidence = "capacity"
     teacher: Teacher = "ensemble"

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from harness import processes
 from harness.adaptation.batches import step_batches
-from harness.adaptation.checkpoint import load_checkpoint, save_checkpoint
+from harness.adaptation.checkpoint import Stand, load_checkpoint, save_checkpoint
+from harness.adaptation.foresight import Foresight, look_ahead, settled
 from harness.adaptation.hardware import Hardware, TrainingError
 from harness.adaptation.objective import Batch, Capacity, Forward, adaptation_losses, ramp, source_losses
 from harness.adaptation.settings import AdaptationSettings
@@ -33,7 +34,7 @@ class AdaptationDiverged(processes.SharedFailure):
 
 @dataclass(frozen=True)
 class Training:
-    """All that a process needs to know to do its part; `state` is the optimiser's after `done` steps."""
+    """All that a process needs to know to do its part in these `steps`; `state` is the optimiser's before them."""
 
     bank: ModelBank
     domains: Domains
@@ -41,7 +42,7 @@ class Training:
     capacity: Capacity
     only: Architecture | None
     hardware: Hardware
-    done: int
+    steps: range
     state: dict[str, Any]
 
 
@@ -68,6 +69,7 @@ def train(
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
+    foresee: Callable[[Foresight], None] | None = None,
 ) -> list[float]:
     """Train `bank` in place and return the mean loss of every step.
 
@@ -75,27 +77,44 @@ def train(
     (`standalone`). With a `checkpoint` path training resumes from what is there and leaves its state there. The same
     seed gives the same weights, interrupted or not: each step draws from a generator seeded by phase and step. So it
     does, but for rounding, on other `hardware` (default: the processor) and with other processes to share the work,
-    which is shared where torchrun started several. `observe` is told after every step what it showed.
+    which is shared where torchrun started several. `observe` is told after every step what it showed, `foresee` what
+    there is to build on when the source is learnt, which settles what the settings leave open.
     Raises AdaptationDiverged as soon as a loss is not finite, and TrainingError where a batch cannot be shared.
     """
     hardware = hardware or Hardware()
     optimiser = _optimiser(bank, settings, Hardware())  # the weights are still on the processor
     key = _key(bank, domains, settings, only)
-    losses = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else []
+    stand = load_checkpoint(checkpoint, bank, optimiser, settings, key) if checkpoint else Stand([], settings)
     _refuse_empty_shares(domains, settings)
-    training = Training(bank, domains, settings, capacity, only, hardware, len(losses), optimiser.state_dict())
-    with processes.others_doing(_take_part, training):
-        for taken in _steps(training):
-            losses.append(taken.seen["loss"])
-            if observe:
-                observe(taken.done, taken.seen)
-            if progress:
-                progress(taken.done, settings.iterations)
-            last = taken.done == settings.iterations
-            if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
-                save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, losses)
-    bank.to("cpu").to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
-    return losses
+
+    def advance(taken: Taken) -> None:
+        stand.losses.append(taken.seen["loss"])
+        if observe:
+            observe(taken.done, taken.seen)
+        if progress:
+            progress(taken.done, settings.iterations)
+        last = taken.done == settings.iterations
+        if checkpoint and (last or taken.done % CHECKPOINT_EVERY == 0):
+            save_checkpoint(checkpoint, bank, taken.optimiser, settings, key, stand)
+
+    for end in (settings.source_iterations, settings.iterations):
+        steps = range(len(stand.losses), end)
+        if not steps:
+            continue
+        if steps.start == settings.source_iterations:
+            # The momentum of the source phase would drag the adaptation.
+            optimiser = _optimiser(bank, settings, Hardware())
+            if settings.method != "source-only":
+                ahead = look_ahead(bank, only or bank.space.full, domains)
+                stand.settled = settled(settings, ahead)
+                if foresee:
+                    foresee(ahead)
+        training = Training(bank, domains, stand.settled, capacity, only, hardware, steps, optimiser.state_dict())
+        with processes.others_doing(_take_part, training):
+            for taken in _steps(training):
+                advance(taken)
+        bank.to("cpu").to(memory_format=torch.contiguous_format)  # small subnets are scored faster so
+    return stand.losses
 
 
 def _take_part(training: Training) -> None:
@@ -115,14 +134,10 @@ def _steps(training: Training) -> Iterator[Taken]:
     optimiser = _optimiser(bank, settings, hardware)
     _restore(optimiser, training.state)
     team = new_team(hardware.device)
-    steps = range(training.done, settings.iterations)
     batches = step_batches(
-        bank, training.domains, settings, steps, training.only, hardware.device, team.rows if team else None
+        bank, training.domains, settings, training.steps, training.only, hardware.device, team.rows if team else None
     )
     for step, subnets, batch in batches:
-        if step == settings.source_iterations:
-            # The momentum of the source phase would drag the adaptation.
-            optimiser = _optimiser(bank, settings, hardware)
         with _memory_told():
             seen = _step(training, optimiser, team, step, subnets, batch)
         yield Taken(step + 1, seen, optimiser)

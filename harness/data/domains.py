@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,6 +118,12 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def in_one_pass(self) -> LabelledImages:
+        """Return all images, or every so many-th: as many as one forward pass can hold."""
+        height, width = self.images.shape[2:]
+        every = math.ceil(len(self) / max(64, CALIBRATION_PIXELS // (height * width)))
+        return LabelledImages(self.images[::every], self.labels[::every])
 
 
 @dataclass(frozen=True, eq=False)

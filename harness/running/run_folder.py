@@ -63,6 +63,8 @@ class Record(BaseModel):
     """Networks of other families in tradeoff.csv, by arch_id."""
     score_key: str = ""
     """What the scores of the last search are under in scores.sqlite."""
+    foresight: dict[str, float] = Field(default_factory=dict)
+    """What adaptation had to build on: accuracy on held-out source images, and its estimate on target images."""
     source_accuracy: dict[str, float] = Field(default_factory=dict)
     """Of a pretrained bank on held-out source images, by share of the multiply-adds."""
     warnings: list[str] = Field(default_factory=list)

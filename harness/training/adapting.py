@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 from harness.adaptation import (
     DEPLOYED_HEAD,
+    Foresight,
     check_health,
-    estimated_accuracy,
     find_hardware,
-    forewarning,
     train,
     train_apart,
 )
@@ -25,7 +23,6 @@ from harness.bank import (
     save_bank,
     start_from,
 )
-from harness.console import Advance
 from harness.costs import ComplexityCounter
 from harness.profiling import RUNGS
 from harness.running import Run
@@ -70,8 +67,14 @@ def adapt(run: Run, bank: ModelBank) -> None:
         if isinstance(bank, StandaloneBank):
             train_apart(bank, run.domains, settings, checkpoints=run.folder.bank, **kept)
         else:
-            kept["progress"] = _looking_ahead(run, bank, told.progress)
-            train(bank, run.domains, settings, checkpoint=run.folder.checkpoint, **kept)
+            train(
+                bank,
+                run.domains,
+                settings,
+                checkpoint=run.folder.checkpoint,
+                foresee=lambda ahead: _tell_ahead(run, ahead),
+                **kept,
+            )
     for warning in check_health(bank, run.domains):
         run.warn(warning)
     if isinstance(bank, StandaloneBank):
@@ -81,23 +84,21 @@ def adapt(run: Run, bank: ModelBank) -> None:
     save_bank(bank, run.folder.bank, about)
 
 
-def _looking_ahead(run: Run, bank: ModelBank, progress: Advance) -> Advance:
-    """Return what also tells, once the bank has learnt from the source, how much adaptation has to build on."""
-    settings = run.settings.adaptation
-    if settings.method == "source-only":
-        return progress
-
-    def advance(done: int, total: int) -> None:
-        progress(done, total)
-        if done == settings.source_iterations < total:
-            here = copy.deepcopy(bank).to("cpu")  # a GPU's memory is the training's
-            estimate = estimated_accuracy(here, here.space.full, run.domains)
-            if warning := forewarning(estimate):
-                run.warn(warning)
-            else:
-                run.console.say(f"before adaptation an estimated {estimate:.0%} of target images are named rightly")
-
-    return advance
+def _tell_ahead(run: Run, ahead: Foresight) -> None:
+    """Say, once the bank has learnt from the source, what adaptation has to build on."""
+    run.folder.record.foresight = {"source accuracy": ahead.source_accuracy, "target accuracy": ahead.target_accuracy}
+    run.folder.save()
+    if warning := ahead.forewarning:
+        run.warn(warning)
+    else:
+        run.console.say(
+            f"before adaptation an estimated {ahead.target_accuracy:.0%} of target images are named rightly"
+        )
+    if run.settings.adaptation.entropy_weight is None and not ahead.classes_apart:
+        run.console.say(
+            f"{ahead.source_accuracy:.0%} of held-out source images are named rightly, too few to make predictions on "
+            "the target surer by an entropy loss: it is left out (--entropy-weight 1 keeps it)"
+        )
 
 
 def standalone_widths(space: Space, counter: ComplexityCounter, budgets: Iterable[Budget]) -> list[Architecture]:

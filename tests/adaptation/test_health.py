@@ -82,13 +82,13 @@ def test_more_held_out_images_than_one_pass_holds_are_seen_in_part(
     domains: Domains, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every third one, not the first third, which is of few classes."""
-    monkeypatch.setattr(health, "CALIBRATION_PIXELS", 64 * 256)
+    monkeypatch.setattr("harness.data.domains.CALIBRATION_PIXELS", 64 * 256)
     check = domains.source_check
     many = LabelledImages(check.images[:].repeat(3, 1, 1, 1), check.labels.repeat(3).sort().values)
-    seen = health.in_one_pass(many)
+    seen = many.in_one_pass()
     assert len(seen) == 60
     assert set(seen.labels.tolist()) == {0, 1, 2}
-    assert len(health.in_one_pass(check)) == len(check)
+    assert len(check.in_one_pass()) == len(check)
 
 
 def test_outputs_that_are_not_finite_are_named(domains: Domains) -> None:
