@@ -18,8 +18,8 @@ from harness.data import Domains
 #: Estimated accuracy before adaptation below which it may do harm. In our experiments (docs/results) it gained a point
 #: at full width where the estimate was 60% and lost up to ten where it was 65%; above 70% it lost a tenth at most.
 PROMISING = 0.7
-#: Share of held-out source images named rightly from which on L_em is used. In our experiments it gained 0.3 to 3 points
-#: at full width where the share was 91% and more, and cost 0.1 to ten where it was 81%.
+#: Share of held-out source images named rightly from which on L_em is used. In our experiments it gained 0.3 to 3
+#: points at full width where the share was 91% and more, and cost 0.1 to ten where it was 81%.
 APART = 0.85
 
 
@@ -29,7 +29,7 @@ class Foresight:
 
     source_accuracy: float
     """Share of held-out source images that it names rightly."""
-    target_accuracy: float
+    estimated_target_accuracy: float
     """The same of target images, estimated without their labels."""
 
     @property
@@ -44,12 +44,12 @@ class Foresight:
     @property
     def forewarning(self) -> str | None:
         """What to fear of adapting, in words; None where that is nothing."""
-        if self.target_accuracy >= PROMISING:
+        if self.estimated_target_accuracy >= PROMISING:
             return None
         return (
-            f"before adaptation an estimated {self.target_accuracy:.0%} of target images are named rightly; where it "
-            "is so few, adapting may gain little or do harm: give several cameras, or kinds of images, a run each, and "
-            "compare with --method source-only on images that you label"
+            f"before adaptation an estimated {self.estimated_target_accuracy:.0%} of target images are named rightly; "
+            "where it is so few, adapting may gain little or do harm: give several cameras, or kinds of images, a run "
+            "each, and compare with --method source-only on images that you label"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from harness.adaptation import (
@@ -86,13 +87,13 @@ def adapt(run: Run, bank: ModelBank) -> None:
 
 def _tell_ahead(run: Run, ahead: Foresight) -> None:
     """Say, once the bank has learnt from the source, what adaptation has to build on."""
-    run.folder.record.foresight = {"source accuracy": ahead.source_accuracy, "target accuracy": ahead.target_accuracy}
+    run.folder.record.foresight = asdict(ahead)
     run.folder.save()
     if warning := ahead.forewarning:
         run.warn(warning)
     else:
         run.console.say(
-            f"before adaptation an estimated {ahead.target_accuracy:.0%} of target images are named rightly"
+            f"before adaptation an estimated {ahead.estimated_target_accuracy:.0%} of target images are named rightly"
         )
     if run.settings.adaptation.entropy_weight is None and not ahead.classes_apart:
         run.console.say(

@@ -35,6 +35,8 @@ class TestUsageErrors:
             (("--learning-rate", "inf"), "--learning-rate"),
             (("--temperature", "0"), "--temperature"),
             (("--temperature", "inf"), "--temperature"),
+            (("--entropy-weight", "-1"), "--entropy-weight"),
+            (("--entropy-weight", "nan"), "--entropy-weight"),
             (("--upem-sharpening", "inf"), "--upem-sharpening"),
             (("--profile-seconds", "inf"), "--profile-seconds"),
             (("--source", "images"), "belong together"),

@@ -60,6 +60,10 @@ class TestRunFolder:
         assert record["errors"] == []
         # So short a training gives adaptation little to build on and leaves a poor bank: noticed without labels.
         assert any("before adaptation an estimated" in warning for warning in record["warnings"])
+        assert set(record["foresight"]) == {"source_accuracy", "estimated_target_accuracy"}
+        assert 0 < record["foresight"]["source_accuracy"] < 0.85
+        told = (quick_run.parent / "err.txt").read_text()
+        assert "of held-out source images are named rightly, too few" in told
         assert any("doubtful" in warning for warning in record["warnings"])
 
     def test_what_the_cost_model_is_off_by_is_told_and_on_the_page(self, quick_run: Path) -> None:
