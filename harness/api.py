@@ -63,6 +63,7 @@ class AdaptOptions(Limits, total=False):
     model_batch: int
     learning_rate: float
     temperature: float
+    entropy_weight: float
     confidence: str
     train_device: str
     train_precision: str

@@ -96,6 +96,7 @@ def _serve() -> None:
             task, arguments = message
             with suppress(SharedFailure):
                 task(*arguments)
+            del message, task, arguments  # all images may be in there, and in the next message too
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except RuntimeError as error:
