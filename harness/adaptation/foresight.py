@@ -53,6 +53,15 @@ class Foresight:
             "each, and compare with --method source-only on images that you label"
         )
 
+    def left_out(self, settings: AdaptationSettings) -> str | None:
+        """Say that L_em is left out of an adaptation with these settings, in words; None where it is not."""
+        if self.classes_apart or settings.entropy_weight is not None:
+            return None
+        return (
+            f"{self.source_accuracy:.0%} of held-out source images are named rightly, too few to make predictions on "
+            "the target surer by an entropy loss: it is left out (--entropy-weight 1 keeps it)"
+        )
+
 
 @torch.no_grad()
 def look_ahead(bank: ModelBank, arch: Architecture, domains: Domains) -> Foresight:

@@ -12,6 +12,7 @@ from harness.adaptation import (
     DEPLOYED_HEAD,
     AdaptationDiverged,
     AdaptationSettings,
+    Foresight,
     examine,
     find_hardware,
     train,
@@ -106,6 +107,11 @@ def _adapt(run: Run, network: BaselineNetwork) -> None:
     folder, settings = run.folder.baseline(name), baseline_settings(run.settings)
     checkpoint = folder / "checkpoint.safetensors"
     hardware = find_hardware(run.settings.train_device, run.settings.train_precision)
+
+    def foresee(ahead: Foresight) -> None:
+        if left_out := ahead.left_out(settings):
+            run.console.say(f"{name}: {left_out}")
+
     with following(run, f"adapting {name}") as told:
         train(
             network,
@@ -117,6 +123,7 @@ def _adapt(run: Run, network: BaselineNetwork) -> None:
             checkpoint=checkpoint,
             progress=told.progress,
             observe=lambda step, seen: told.observe(step, {f"{name}/{key}": value for key, value in seen.items()}),
+            foresee=foresee,
         )
     if complaint := examine(network, arch, domains).complaint:
         run.warn(f"the baseline {name} is doubtful: {complaint}")

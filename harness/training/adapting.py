@@ -95,11 +95,8 @@ def _tell_ahead(run: Run, ahead: Foresight) -> None:
         run.console.say(
             f"before adaptation an estimated {ahead.estimated_target_accuracy:.0%} of target images are named rightly"
         )
-    if run.settings.adaptation.entropy_weight is None and not ahead.classes_apart:
-        run.console.say(
-            f"{ahead.source_accuracy:.0%} of held-out source images are named rightly, too few to make predictions on "
-            "the target surer by an entropy loss: it is left out (--entropy-weight 1 keeps it)"
-        )
+    if left_out := ahead.left_out(run.settings.adaptation):
+        run.console.say(left_out)
 
 
 def standalone_widths(space: Space, counter: ComplexityCounter, budgets: Iterable[Budget]) -> list[Architecture]:
