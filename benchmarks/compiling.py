@@ -55,7 +55,7 @@ def main(
     batch: Annotated[int, typer.Option(help="Images.")] = 64,
     rounds: Annotated[int, typer.Option(help="Turns of either way.")] = 5,
 ) -> None:
-    """Print the time of the first compiled pass, of both ways, and their ratio."""
+    """Print what compiling takes, what a pass takes either way, and their ratio."""
     hardware = find_hardware(device)  # type: ignore[arg-type]
     bank = create_bank(model, ("a", "b"), (3, size, size)).train()
     bank.to(hardware.device).to(memory_format=torch.channels_last)
